@@ -1,0 +1,269 @@
+//! What a sparse expert layer is: the checked description every other module reads.
+//!
+//! Symbols: `T` tokens, `d` = [`LayerConfig::d_model`], `F` = [`LayerConfig::d_ff`], `E` = [`LayerConfig::experts`],
+//! `k` choices per token, `G` = [`LayerConfig::groups`] routing groups, `N` = [`LayerConfig::devices`] virtual devices,
+//! `C` slots of an expert in one group.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// The nonlinearity of an expert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Activation {
+    /// `max(x, 0)`.
+    Relu,
+    /// `x · Φ(x)` with the exact normal distribution function (erf).
+    Gelu,
+    /// The tanh approximation of GELU.
+    GeluTanh,
+    /// `x · sigmoid(x)`.
+    Silu,
+}
+
+/// How logits become scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scoring {
+    /// Softmax over experts.
+    Softmax,
+    /// One sigmoid for each expert (DeepSeek-V3).
+    Sigmoid,
+}
+
+/// Over which experts a softmax is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SoftmaxOver {
+    /// Over all experts, before the selection.
+    All,
+    /// Over the logits of the chosen experts only.
+    Selected,
+}
+
+/// When the chosen weights of a token are divided by their sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Renormalize {
+    /// Never (Switch).
+    None,
+    /// By the sum of all chosen weights, before capacity drops any (GShard, Mixtral).
+    PreDrop,
+    /// By the sum of the weights that were kept (fairseq, DeepSpeed).
+    PostDrop,
+}
+
+/// Token-choice top-k routing and its settings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TopK {
+    /// Experts chosen by each token, `1..=E`.
+    pub k: usize,
+    /// How logits become scores.
+    pub scoring: Scoring,
+    /// Over which experts the softmax is taken; read only for [`Scoring::Softmax`].
+    pub softmax_over: SoftmaxOver,
+    /// When the chosen weights are divided by their sum.
+    pub renormalize: Renormalize,
+    /// `f32[E]`, added to the scores to choose, never to weigh (DeepSeek-V3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection_bias: Option<Vec<f32>>,
+    /// Number of expert groups for group-limited routing; 1 = no limit.
+    pub expert_groups: usize,
+    /// Groups a token may choose from, `1..=expert_groups`; a group scores the sum of its two best
+    /// (biased) scores (DeepSeek-V3) .
+    pub group_limit: usize,
+    /// Factor on the final weights.
+    pub scale: f32,
+    /// In training the router's input is multiplied by U(1−jitter, 1+jitter) (Switch).
+    pub jitter: f32,
+}
+
+/// Which router, with its settings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum RouterConfig {
+    /// Token choice: each token takes its `k` best experts.
+    TopK(TopK),
+}
+
+/// Whether a capacity factor counts `k`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CapacityPer {
+    /// `C = f(factor·S/E)` (Switch, Mesh TensorFlow): convention A.
+    Token,
+    /// `C = f(k·factor·S/E)` (V-MoE, DeepSpeed): convention B.
+    Assignment,
+}
+
+/// How a fractional capacity becomes whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Rounding {
+    /// Down (Mesh TensorFlow).
+    Floor,
+    /// Up (V-MoE, DeepSpeed).
+    Ceil,
+    /// To the nearest, halves to even (Flaxformer, as Python's `round`).
+    Round,
+}
+
+/// How many slots an expert has in each group.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged, rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Slots {
+    /// In proportion to the tokens of a group.
+    Factor {
+        /// Capacity factor in training.
+        factor: f64,
+        /// Capacity factor outside training.
+        eval_factor: f64,
+        /// Whether `k` counts.
+        per: CapacityPer,
+        /// Rounding of the fraction.
+        round: Rounding,
+        /// At least this many slots.
+        min: usize,
+        /// Rounded up to a multiple of this.
+        multiple_of: usize,
+    },
+    /// A fixed number.
+    Fixed {
+        /// Slots of each expert in each group; 0 drops everything.
+        slots: usize,
+    },
+}
+
+/// Who gets a slot first when an expert is over capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Priority {
+    /// The token that comes first in its group.
+    Arrival,
+    /// The token with the larger best score (V-MoE's batch priority).
+    Batch,
+    /// An expert keeps its largest weights (Megatron's `probs` policy).
+    Weight,
+    /// A seeded random order of the group's tokens (DeepSpeed's random token selection).
+    Random,
+}
+
+/// Whether all first choices outrank all second ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Order {
+    /// All first choices, then all second choices (GShard).
+    Rank,
+    /// Token by token, each with all its choices (strictly causal).
+    Token,
+}
+
+/// The buffer of each expert.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Capacity {
+    /// Every assignment is kept.
+    #[serde(serialize_with = "dropless")]
+    Dropless,
+    /// Bounded, with drops.
+    Bounded {
+        /// Number of slots.
+        #[serde(flatten)]
+        slots: Slots,
+        /// Who is served first.
+        priority: Priority,
+        /// Whether rank or token comes first in the order.
+        order: Order,
+    },
+}
+
+fn dropless<S: serde::Serializer>(s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str("dropless")
+}
+
+/// An expert that every token passes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SharedExpert {
+    /// Its hidden width.
+    pub d_ff: usize,
+    /// Whether its output is multiplied by `sigmoid(x · g)` (Qwen-MoE).
+    pub gate: bool,
+}
+
+/// A sparse expert layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LayerConfig {
+    /// Width of a token, `d`.
+    pub d_model: usize,
+    /// Hidden width of an expert, `F`.
+    pub d_ff: usize,
+    /// Number of experts, `E`.
+    pub experts: usize,
+    /// Nonlinearity of the experts.
+    pub activation: Activation,
+    /// `act(x·W1) ⊙ (x·W3)` instead of `act(x·W1)` (SwiGLU, GEGLU).
+    pub gated: bool,
+    /// Whether experts have biases b1, b2 (and b3 if gated).
+    pub bias: bool,
+    /// Whether the router's logits have a bias.
+    pub router_bias: bool,
+    /// The router.
+    pub router: RouterConfig,
+    /// The buffers of the experts.
+    pub capacity: Capacity,
+    /// An expert for every token, replicated on every device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_expert: Option<SharedExpert>,
+    /// Routing groups, `G`, a multiple of `devices`; capacity, slots and losses are per group.
+    pub groups: usize,
+    /// Virtual devices, `N`; tokens, groups and experts are split evenly among them.
+    #[serde(rename = "mesh", serialize_with = "mesh")]
+    pub devices: usize,
+    /// Weights of the auxiliary losses in backward, by name.
+    pub loss_weights: BTreeMap<String, f32>,
+    /// Seed of the weights and of every random number.
+    pub seed: u64,
+}
+
+fn mesh<S: serde::Serializer>(devices: &usize, s: S) -> Result<S::Ok, S::Error> {
+    use serde::ser::SerializeStruct;
+    let mut m = s.serialize_struct("Mesh", 1)?;
+    m.serialize_field("devices", devices)?;
+    m.end()
+}
+
+impl LayerConfig {
+    /// Choices per token, `k`.
+    pub fn k(&self) -> usize {
+        match &self.router {
+            RouterConfig::TopK(r) => r.k,
+        }
+    }
+
+    /// Slots `C` of each expert in a group of `tokens` tokens, or `None` if dropless.
+    ///
+    /// # Source
+    /// Conventions A and B of the capacity factor: Fedus, Zoph, Shazeer 2021 (Switch), eq. 3; Riquelme et al. 2021 (V-MoE).
+    /// Convention A is capped at the group's tokens, as in Mesh TensorFlow, before the minimum and the multiple are applied.
+    pub fn slots(&self, tokens: usize, train: bool) -> Option<usize> {
+        let Capacity::Bounded { slots, .. } = &self.capacity else { return None };
+        Some(match slots {
+            Slots::Fixed { slots } => *slots,
+            Slots::Factor { factor, eval_factor, per, round, min, multiple_of } => {
+                let share = tokens as f64 / self.experts as f64 * if train { *factor } else { *eval_factor };
+                let share = if *per == CapacityPer::Assignment { share * self.k() as f64 } else { share };
+                let whole = match round {
+                    Rounding::Floor => share.floor(),
+                    Rounding::Ceil => share.ceil(),
+                    Rounding::Round => share.round_ties_even(),
+                } as usize;
+                let whole = if *per == CapacityPer::Token { whole.min(tokens) } else { whole };
+                whole.max(*min).next_multiple_of((*multiple_of).max(1))
+            }
+        })
+    }
+}

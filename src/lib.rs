@@ -1,0 +1,2 @@
+//! Sparse expert models in the browser.
+pub mod config;
