@@ -8,6 +8,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+mod check;
+mod limits;
+mod parse;
+mod raw;
+mod read;
+
+pub use raw::RawLayerConfig;
+
 /// The nonlinearity of an expert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,12 +80,29 @@ pub struct TopK {
     /// Number of expert groups for group-limited routing; 1 = no limit.
     pub expert_groups: usize,
     /// Groups a token may choose from, `1..=expert_groups`; a group scores the sum of its two best
-    /// (biased) scores (DeepSeek-V3) .
+    /// (biased) scores (DeepSeek-V3).
     pub group_limit: usize,
     /// Factor on the final weights.
     pub scale: f32,
     /// In training the router's input is multiplied by U(1−jitter, 1+jitter) (Switch).
     pub jitter: f32,
+}
+
+impl TopK {
+    /// `k` choices by plain softmax scores: everything else at its default.
+    pub fn new(k: usize) -> Self {
+        TopK {
+            k,
+            scoring: Scoring::Softmax,
+            softmax_over: SoftmaxOver::All,
+            renormalize: Renormalize::None,
+            selection_bias: None,
+            expert_groups: 1,
+            group_limit: 1,
+            scale: 1.0,
+            jitter: 0.0,
+        }
+    }
 }
 
 /// Which router, with its settings.
@@ -86,6 +111,15 @@ pub struct TopK {
 pub enum RouterConfig {
     /// Token choice: each token takes its `k` best experts.
     TopK(TopK),
+}
+
+impl RouterConfig {
+    /// Names of the auxiliary losses that the router defines.
+    pub fn losses(&self) -> &'static [&'static str] {
+        match self {
+            RouterConfig::TopK(_) => &["loadBalance", "z", "importance", "load"],
+        }
+    }
 }
 
 /// Whether a capacity factor counts `k`.
@@ -237,6 +271,27 @@ fn mesh<S: serde::Serializer>(devices: &usize, s: S) -> Result<S::Ok, S::Error> 
 }
 
 impl LayerConfig {
+    /// A layer with everything but its sizes and its router at its default: GELU experts without gating or biases,
+    /// dropless, on one device.
+    pub fn new(d_model: usize, d_ff: usize, experts: usize, router: RouterConfig) -> Self {
+        LayerConfig {
+            d_model,
+            d_ff,
+            experts,
+            activation: Activation::Gelu,
+            gated: false,
+            bias: false,
+            router_bias: false,
+            router,
+            capacity: Capacity::Dropless,
+            shared_expert: None,
+            groups: 1,
+            devices: 1,
+            loss_weights: BTreeMap::new(),
+            seed: 0,
+        }
+    }
+
     /// Choices per token, `k`.
     pub fn k(&self) -> usize {
         match &self.router {
@@ -262,7 +317,8 @@ impl LayerConfig {
                     Rounding::Round => share.round_ties_even(),
                 } as usize;
                 let whole = if *per == CapacityPer::Token { whole.min(tokens) } else { whole };
-                whole.max(*min).next_multiple_of((*multiple_of).max(1))
+                let whole = whole.max(*min);
+                whole.checked_next_multiple_of((*multiple_of).max(1)).unwrap_or(usize::MAX)
             }
         })
     }

@@ -1,2 +1,3 @@
 //! Sparse expert models in the browser.
 pub mod config;
+pub mod error;

@@ -1,0 +1,20 @@
+//! The ranges of the numbers in a description.
+
+use std::ops::RangeInclusive;
+
+/// Widths: `dModel`, `dFf`, and the multiple of a capacity.
+pub(super) const SIZE: RangeInclusive<usize> = 1..=1 << 20;
+/// Experts of a layer; the selection kernel holds a token's scores in workgroup memory.
+pub(super) const EXPERTS: RangeInclusive<usize> = 1..=1024;
+/// Choices of a token; how many of them there are experts for is checked with the layer.
+pub(super) const CHOICES: RangeInclusive<usize> = 1..=1 << 20;
+/// Virtual devices.
+pub(super) const DEVICES: RangeInclusive<usize> = 1..=64;
+/// Routing groups.
+pub(super) const GROUPS: RangeInclusive<usize> = 1..=1 << 16;
+/// Slots of an expert in a group.
+pub(super) const SLOTS: RangeInclusive<usize> = 0..=1 << 24;
+/// Largest seed: the whole numbers that JavaScript writes exactly.
+pub(super) const MAX_SEED: u64 = (1 << 53) - 1;
+/// Largest capacity factor: beyond it no group of tokens can be short of slots.
+pub(super) const MAX_FACTOR: f64 = 1e6;
