@@ -1,3 +1,6 @@
 //! Sparse expert models in the browser.
 pub mod config;
 pub mod error;
+pub mod init;
+pub mod rng;
+pub mod weights;

@@ -1,0 +1,191 @@
+//! The arrays of a layer: names, shapes, checks.
+
+use crate::config::LayerConfig;
+use crate::error::Error;
+
+/// The weights of a layer, or anything shaped like them, row-major, `[out, in]` as in Hugging Face checkpoints.
+///
+/// `E` experts, `d` = `dModel`, `F` = `dFf`, `Fs` = `sharedExpert.dFf`. The gate is the half that goes through the
+/// activation: `act(x·W1ᵀ + b1) ⊙ (x·W3ᵀ + b3)`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights<T> {
+    /// `[E, d]`: the router.
+    pub router: Vec<T>,
+    /// `[E]`, with `routerBias`.
+    pub router_bias: Option<Vec<T>>,
+    /// `[E, F, d]`: into the hidden layer.
+    pub w1: Vec<T>,
+    /// `[E, d, F]`: out of the hidden layer.
+    pub w2: Vec<T>,
+    /// `[E, F, d]`, with `gated`: the factor of the activated half.
+    pub w3: Option<Vec<T>>,
+    /// `[E, F]`, with `bias`.
+    pub b1: Option<Vec<T>>,
+    /// `[E, d]`, with `bias`.
+    pub b2: Option<Vec<T>>,
+    /// `[E, F]`, with `bias` and `gated`.
+    pub b3: Option<Vec<T>>,
+    /// `[Fs, d]`, with `sharedExpert`.
+    pub shared_w1: Option<Vec<T>>,
+    /// `[d, Fs]`, with `sharedExpert`.
+    pub shared_w2: Option<Vec<T>>,
+    /// `[Fs, d]`, with `sharedExpert` and `gated`.
+    pub shared_w3: Option<Vec<T>>,
+    /// `[d]`, with `sharedExpert.gate`.
+    pub shared_gate: Option<Vec<T>>,
+}
+
+/// The weights that the engines and callers exchange.
+pub type LayerWeights = Weights<f32>;
+
+/// Every name that [`Weights`] has room for, in the order of its fields.
+pub const NAMES: [&str; 12] = [
+    "router",
+    "routerBias",
+    "w1",
+    "w2",
+    "w3",
+    "b1",
+    "b2",
+    "b3",
+    "sharedW1",
+    "sharedW2",
+    "sharedW3",
+    "sharedGate",
+];
+
+/// The shape of the array `name` in a layer, or `None` if the layer has no such array.
+pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {
+    let (d, f, e) = (config.d_model, config.d_ff, config.experts);
+    let given = |there: bool, shape: &[usize]| there.then(|| shape.to_vec());
+    let shared = |there: bool, shape: fn(usize, usize) -> Vec<usize>| {
+        config.shared_expert.filter(|_| there).map(|expert| shape(d, expert.d_ff))
+    };
+    match name {
+        "router" => Some(vec![e, d]),
+        "routerBias" => given(config.router_bias, &[e]),
+        "w1" => Some(vec![e, f, d]),
+        "w2" => Some(vec![e, d, f]),
+        "w3" => given(config.gated, &[e, f, d]),
+        "b1" => given(config.bias, &[e, f]),
+        "b2" => given(config.bias, &[e, d]),
+        "b3" => given(config.bias && config.gated, &[e, f]),
+        "sharedW1" => shared(true, |d, f| vec![f, d]),
+        "sharedW2" => shared(true, |d, f| vec![d, f]),
+        "sharedW3" => shared(config.gated, |d, f| vec![f, d]),
+        "sharedGate" => shared(config.shared_expert.is_some_and(|expert| expert.gate), |d, _| vec![d]),
+        _ => None,
+    }
+}
+
+/// The arrays that a layer has, by name and shape, in the order of [`NAMES`].
+pub fn shapes(config: &LayerConfig) -> Vec<(&'static str, Vec<usize>)> {
+    NAMES.into_iter().filter_map(|name| Some((name, shape(config, name)?))).collect()
+}
+
+/// The number of values in an array of `shape`; saturates instead of overflowing.
+pub fn volume(shape: &[usize]) -> usize {
+    shape.iter().fold(1, |product, &side| product.saturating_mul(side))
+}
+
+impl<T> Weights<T> {
+    /// An array by its name, if it is there.
+    pub fn get(&self, name: &str) -> Option<&[T]> {
+        match name {
+            "router" => Some(&self.router),
+            "routerBias" => self.router_bias.as_deref(),
+            "w1" => Some(&self.w1),
+            "w2" => Some(&self.w2),
+            "w3" => self.w3.as_deref(),
+            "b1" => self.b1.as_deref(),
+            "b2" => self.b2.as_deref(),
+            "b3" => self.b3.as_deref(),
+            "sharedW1" => self.shared_w1.as_deref(),
+            "sharedW2" => self.shared_w2.as_deref(),
+            "sharedW3" => self.shared_w3.as_deref(),
+            "sharedGate" => self.shared_gate.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Puts an array in its place; a name outside [`NAMES`] is given back as the error.
+    ///
+    /// Shapes are not looked at: see [`check_array`] and [`LayerWeights::check`].
+    pub fn set(&mut self, name: &str, values: Vec<T>) -> Result<(), String> {
+        match name {
+            "router" => self.router = values,
+            "routerBias" => self.router_bias = Some(values),
+            "w1" => self.w1 = values,
+            "w2" => self.w2 = values,
+            "w3" => self.w3 = Some(values),
+            "b1" => self.b1 = Some(values),
+            "b2" => self.b2 = Some(values),
+            "b3" => self.b3 = Some(values),
+            "sharedW1" => self.shared_w1 = Some(values),
+            "sharedW2" => self.shared_w2 = Some(values),
+            "sharedW3" => self.shared_w3 = Some(values),
+            "sharedGate" => self.shared_gate = Some(values),
+            _ => return Err(name.to_owned()),
+        }
+        Ok(())
+    }
+
+    /// The arrays of a layer, each made from its name and its number of values.
+    pub fn build(config: &LayerConfig, mut make: impl FnMut(&'static str, usize) -> Vec<T>) -> Self {
+        let mut made = NAMES.map(|name| shape(config, name).map(|shape| make(name, volume(&shape)))).into_iter();
+        let mut next = || made.next().flatten();
+        Weights {
+            router: next().unwrap_or_default(),
+            router_bias: next(),
+            w1: next().unwrap_or_default(),
+            w2: next().unwrap_or_default(),
+            w3: next(),
+            b1: next(),
+            b2: next(),
+            b3: next(),
+            shared_w1: next(),
+            shared_w2: next(),
+            shared_w3: next(),
+            shared_gate: next(),
+        }
+    }
+}
+
+impl LayerWeights {
+    /// Checks that exactly the arrays of the layer are there, with their lengths, all finite.
+    ///
+    /// # Errors
+    /// The first array that is missing, superfluous, of a wrong length or not finite, by name.
+    pub fn check(&self, config: &LayerConfig) -> Result<(), Error> {
+        for name in NAMES {
+            match (self.get(name), shape(config, name)) {
+                (None, None) => {}
+                (None, Some(shape)) => {
+                    return Err(Error::MissingWeights { what: name.to_owned(), shape: format!("{shape:?}") });
+                }
+                (Some(values), _) => check_array(config, name, values)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks one array of a layer: that the layer has it, its length, that every value is finite.
+///
+/// # Errors
+/// [`Error::UnknownWeights`], [`Error::WrongLength`] or [`Error::NonFinite`], by name.
+pub fn check_array(config: &LayerConfig, name: &str, values: &[f32]) -> Result<(), Error> {
+    let what = name.to_owned();
+    let Some(shape) = shape(config, name) else {
+        let known: Vec<_> = shapes(config).into_iter().map(|(name, _)| name).collect();
+        return Err(Error::UnknownWeights { what, known: known.join(", ") });
+    };
+    let (got, wanted) = (values.len(), volume(&shape));
+    if got != wanted {
+        return Err(Error::WrongLength { what, got, wanted, shape: format!("{shape:?}") });
+    }
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(Error::NonFinite { what, index, value: values[index].to_string() }),
+        None => Ok(()),
+    }
+}
