@@ -176,9 +176,10 @@ pub enum Slots {
 pub enum Priority {
     /// The token that comes first in its group.
     Arrival,
-    /// The token with the larger best score (V-MoE's batch priority).
+    /// The token with the larger best score over all experts (V-MoE's batch priority).
     Batch,
-    /// An expert keeps its largest weights (Megatron's `probs` policy).
+    /// An expert keeps its largest weights, as they are before any drop (Megatron's `probs` policy);
+    /// [`Order`] plays no part.
     Weight,
     /// A seeded random order of the group's tokens (DeepSpeed's random token selection).
     Random,
@@ -296,6 +297,15 @@ impl LayerConfig {
     pub fn k(&self) -> usize {
         match &self.router {
             RouterConfig::TopK(r) => r.k,
+        }
+    }
+
+    /// Who is served first, and whether rank or token comes first, also where nobody is turned away:
+    /// dropless numbers its assignments like [`Priority::Arrival`] and [`Order::Rank`].
+    pub fn slot_order(&self) -> (Priority, Order) {
+        match self.capacity {
+            Capacity::Dropless => (Priority::Arrival, Order::Rank),
+            Capacity::Bounded { priority, order, .. } => (priority, order),
         }
     }
 

@@ -2,5 +2,6 @@
 pub mod config;
 pub mod error;
 pub mod init;
+pub mod reference;
 pub mod rng;
 pub mod weights;

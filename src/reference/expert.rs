@@ -1,0 +1,81 @@
+//! One feed-forward expert on one token, and its gradients.
+
+use super::math::{activate, add_outer, add_scaled, add_transposed_times, times};
+use crate::config::Activation;
+
+/// The arrays of one expert of hidden width `F`; also, mutable, their gradients.
+pub(super) struct Expert<S> {
+    /// `[F, d]`.
+    pub(super) w1: S,
+    /// `[d, F]`.
+    pub(super) w2: S,
+    /// `[F, d]`, if gated.
+    pub(super) w3: Option<S>,
+    /// `[F]`.
+    pub(super) b1: Option<S>,
+    /// `[d]`.
+    pub(super) b2: Option<S>,
+    /// `[F]`.
+    pub(super) b3: Option<S>,
+}
+
+impl Expert<&[f64]> {
+    /// `f(x) = W2 · (act(W1 x + b1) ⊙ (W3 x + b3)) + b2`, the second factor only if gated.
+    pub(super) fn forward(&self, activation: Activation, x: &[f64]) -> Vec<f64> {
+        plus(times(self.w2, &self.hidden(activation, x)), self.b2)
+    }
+
+    /// Adds the gradients of the arrays to `grads` and of the token to `dx`, from the gradient `dy` of the output.
+    pub(super) fn backward(
+        &self,
+        activation: Activation,
+        x: &[f64],
+        dy: &[f64],
+        grads: &mut Expert<&mut [f64]>,
+        dx: &mut [f64],
+    ) {
+        add_outer(grads.w2, dy, &self.hidden(activation, x));
+        add_bias(&mut grads.b2, dy);
+        let mut dh = vec![0.0; self.w1.len() / x.len()];
+        add_transposed_times(&mut dh, self.w2, dy);
+
+        let u = plus(times(self.w1, x), self.b1);
+        let v = self.w3.map(|w3| plus(times(w3, x), self.b3));
+        let factor = |i: usize| v.as_ref().map_or(1.0, |v| v[i]);
+        let du: Vec<f64> =
+            dh.iter().enumerate().map(|(i, dh)| dh * factor(i) * activate(activation, u[i]).1).collect();
+        add_outer(grads.w1, &du, x);
+        add_bias(&mut grads.b1, &du);
+        add_transposed_times(dx, self.w1, &du);
+
+        if let (Some(w3), Some(dw3)) = (self.w3, grads.w3.as_deref_mut()) {
+            let dv: Vec<f64> = dh.iter().zip(&u).map(|(dh, u)| dh * activate(activation, *u).0).collect();
+            add_outer(dw3, &dv, x);
+            add_bias(&mut grads.b3, &dv);
+            add_transposed_times(dx, w3, &dv);
+        }
+    }
+
+    fn hidden(&self, activation: Activation, x: &[f64]) -> Vec<f64> {
+        let mut hidden = plus(times(self.w1, x), self.b1);
+        hidden.iter_mut().for_each(|u| *u = activate(activation, *u).0);
+        if let Some(w3) = self.w3 {
+            let v = plus(times(w3, x), self.b3);
+            hidden.iter_mut().zip(v).for_each(|(a, v)| *a *= v);
+        }
+        hidden
+    }
+}
+
+fn plus(mut y: Vec<f64>, bias: Option<&[f64]>) -> Vec<f64> {
+    if let Some(bias) = bias {
+        add_scaled(&mut y, 1.0, bias);
+    }
+    y
+}
+
+fn add_bias(grad: &mut Option<&mut [f64]>, dy: &[f64]) {
+    if let Some(grad) = grad {
+        add_scaled(grad, 1.0, dy);
+    }
+}

@@ -1,0 +1,127 @@
+//! The auxiliary losses and their gradients.
+//!
+//! # Source
+//! Load balance: Fedus, Zoph, Shazeer 2021 (Switch), eq. 4, with the share of assignments for k > 1; z: Zoph et al. 2022
+//! (ST-MoE), eq. 5; importance and load: Shazeer et al. 2017, section 4.
+
+use std::collections::BTreeMap;
+
+use super::gate::{shares, shares_backward};
+use super::math::{log_sum_exp, softmax};
+use crate::config::TopK;
+
+/// Keeps the squared coefficient of variation of nothing from dividing by zero.
+const EPSILON: f64 = 1e-10;
+
+/// What the losses of `T` tokens in groups of `S` are made from.
+pub(super) struct Routed<'a> {
+    pub(super) router: &'a TopK,
+    pub(super) experts: usize,
+    /// `S`; 0 if there are no tokens.
+    pub(super) group_tokens: usize,
+    /// `f64[T, E]`.
+    pub(super) logits: &'a [f64],
+    /// `f64[T, E]`.
+    pub(super) scores: &'a [f64],
+    /// `[T]` of `[k]`.
+    pub(super) chosen: &'a [Vec<usize>],
+}
+
+/// Sums over the tokens of one group, for each expert.
+struct GroupSums {
+    /// Assignments before drops.
+    demanded: Vec<f64>,
+    /// Sum of the shares `q` of the scores.
+    importance: Vec<f64>,
+}
+
+impl Routed<'_> {
+    fn groups(&self) -> usize {
+        self.chosen.len().checked_div(self.group_tokens).unwrap_or(0)
+    }
+
+    fn row<'b>(&self, of: &'b [f64], token: usize) -> &'b [f64] {
+        &of[token * self.experts..(token + 1) * self.experts]
+    }
+
+    fn sums(&self, group: usize) -> GroupSums {
+        let mut sums = GroupSums { demanded: vec![0.0; self.experts], importance: vec![0.0; self.experts] };
+        for token in group * self.group_tokens..(group + 1) * self.group_tokens {
+            for &e in &self.chosen[token] {
+                sums.demanded[e] += 1.0;
+            }
+            for (sum, q) in sums.importance.iter_mut().zip(shares(self.router, self.row(self.scores, token))) {
+                *sum += q;
+            }
+        }
+        sums
+    }
+
+    /// Every loss by its name, not weighted:
+    /// - `loadBalance`: `E Σ_e f_e P_e`, the mean over groups; `f` the share of the assignments, `P` the mean share of
+    ///   the scores; 1 when balanced
+    /// - `z`: the mean over tokens of the squared log-sum-exp of the logits
+    /// - `importance`: the squared coefficient of variation of `Σ_t q_te`, the mean over groups
+    /// - `load`: the same of the demanded counts
+    pub(super) fn values(&self) -> BTreeMap<&'static str, f64> {
+        let (groups, tokens) = (self.groups() as f64, self.chosen.len() as f64);
+        let mut values = BTreeMap::from([("loadBalance", 0.0), ("z", 0.0), ("importance", 0.0), ("load", 0.0)]);
+        let mut add = |name: &'static str, value: f64| *values.entry(name).or_default() += value;
+        for group in 0..self.groups() {
+            let sums = self.sums(group);
+            let s = self.group_tokens as f64;
+            let (f, p) = (s * self.router.k as f64, s);
+            let product: f64 = sums.demanded.iter().zip(&sums.importance).map(|(n, i)| n / f * (i / p)).sum();
+            add("loadBalance", self.experts as f64 * product / groups);
+            add("importance", squared_variation(&sums.importance) / groups);
+            add("load", squared_variation(&sums.demanded) / groups);
+        }
+        for token in 0..self.chosen.len() {
+            add("z", log_sum_exp(self.row(self.logits, token)).powi(2) / tokens);
+        }
+        values
+    }
+
+    /// The gradient of the logits, `f64[T, E]`, of the weighted sum of the losses; the demanded counts are constants.
+    pub(super) fn backward(&self, loss_weights: &BTreeMap<String, f32>) -> Vec<f64> {
+        let weight = |name: &str| loss_weights.get(name).map_or(0.0, |weight| f64::from(*weight));
+        let (groups, tokens, e) = (self.groups() as f64, self.chosen.len() as f64, self.experts as f64);
+        let s = self.group_tokens as f64;
+        let mut dh = Vec::with_capacity(self.logits.len());
+        for group in 0..self.groups() {
+            let sums = self.sums(group);
+            let variation = squared_variation_backward(&sums.importance);
+            let dq: Vec<f64> = (0..self.experts)
+                .map(|i| {
+                    let balance = e * sums.demanded[i] / (s * self.router.k as f64) / s;
+                    (weight("loadBalance") * balance + weight("importance") * variation[i]) / groups
+                })
+                .collect();
+            for token in group * self.group_tokens..(group + 1) * self.group_tokens {
+                let h = self.row(self.logits, token);
+                let dz = weight("z") * 2.0 / tokens * log_sum_exp(h);
+                let through_shares = shares_backward(self.router, self.row(self.scores, token), &dq);
+                dh.extend(through_shares.iter().zip(softmax(h)).map(|(shares, p)| shares + dz * p));
+            }
+        }
+        dh
+    }
+}
+
+/// `CV² = Var / (mean² + 1e-10)`, with the population variance.
+fn squared_variation(x: &[f64]) -> f64 {
+    let (mean, variance) = moments(x);
+    variance / (mean * mean + EPSILON)
+}
+
+fn squared_variation_backward(x: &[f64]) -> Vec<f64> {
+    let (mean, variance) = moments(x);
+    let (n, below) = (x.len() as f64, mean * mean + EPSILON);
+    x.iter().map(|x| 2.0 / n * ((x - mean) / below - variance * mean / (below * below))).collect()
+}
+
+fn moments(x: &[f64]) -> (f64, f64) {
+    let n = x.len() as f64;
+    let mean = x.iter().sum::<f64>() / n;
+    (mean, x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n)
+}
