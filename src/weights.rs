@@ -108,6 +108,25 @@ impl<T> Weights<T> {
         }
     }
 
+    /// An array by its name, if it is there, to write to.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut [T]> {
+        match name {
+            "router" => Some(&mut self.router),
+            "routerBias" => self.router_bias.as_deref_mut(),
+            "w1" => Some(&mut self.w1),
+            "w2" => Some(&mut self.w2),
+            "w3" => self.w3.as_deref_mut(),
+            "b1" => self.b1.as_deref_mut(),
+            "b2" => self.b2.as_deref_mut(),
+            "b3" => self.b3.as_deref_mut(),
+            "sharedW1" => self.shared_w1.as_deref_mut(),
+            "sharedW2" => self.shared_w2.as_deref_mut(),
+            "sharedW3" => self.shared_w3.as_deref_mut(),
+            "sharedGate" => self.shared_gate.as_deref_mut(),
+            _ => None,
+        }
+    }
+
     /// Puts an array in its place; a name outside [`NAMES`] is given back as the error.
     ///
     /// Shapes are not looked at: see [`check_array`] and [`LayerWeights::check`].

@@ -8,7 +8,7 @@ use crate::needs;
 /// If something is missing.
 pub fn doctor() -> Result<(), String> {
     let mut missing = 0;
-    println!("{:<28}{:<36}{:<24}what mends it", "what", "found", "wanted");
+    println!("{:<28}{:<24}{:<24}what mends it", "what", "found", "wanted");
     for look in needs::ALL {
         let need = look();
         let (found, mend) = match &need.found {
@@ -22,7 +22,7 @@ pub fn doctor() -> Result<(), String> {
         println!(
             "{}",
             format!(
-                "{mark} {:<25}{found:<36}{:<24}{mend}",
+                "{mark} {:<25}{found:<23} {:<23} {mend}",
                 need.what, need.wanted
             )
             .trim_end()

@@ -207,7 +207,7 @@ fn packages() -> Need {
 }
 
 fn peer_packages() -> Need {
-    npm("npm packages of the peers", "benches/peers")
+    npm("npm packages of peers", "benches/peers")
 }
 
 fn npm(what: &'static str, folder: &str) -> Need {
@@ -218,7 +218,7 @@ fn npm(what: &'static str, folder: &str) -> Need {
         found: if installed {
             Ok("as locked".to_owned())
         } else {
-            Err("missing or older than the lock file".to_owned())
+            Err("not as locked".to_owned())
         },
         // No install scripts: some packages fetch programs from elsewhere in theirs, and we need none of those.
         mend: Mend::Run(vec![

@@ -1,0 +1,96 @@
+//! gate_backward.wgsl — from the gradients of the weights and of the auxiliary losses to the gradient of the logits.
+//! Twin: src/kernels/gate_backward.rs   Dispatch: (ceil(T / 64), 1, 1)
+//! Parts: dims
+//!
+//! Which experts were chosen and kept is a constant. Padding columns of d_logits become 0.
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> router: array<f32>;          // f32[2, T, stride]: logits, scores
+@group(0) @binding(2) var<storage, read> stats: array<vec4f>;         // f32[T, 4]: logsumexp, best, sum of scores
+@group(0) @binding(3) var<storage, read> expert_of: array<u32>;       // u32[T, k]
+@group(0) @binding(4) var<storage, read> chosen: array<f32>;          // f32[T, columns]
+@group(0) @binding(5) var<storage, read> placement: array<vec2u>;     // u32[T, columns, 2]
+@group(0) @binding(6) var<storage, read> d_weight: array<f32>;        // f32[T, columns]: 0 where dropped
+@group(0) @binding(7) var<storage, read> d_share: array<f32>;         // f32[G, E]
+@group(0) @binding(8) var<storage, read_write> d_logits: array<f32>;  // f32[T, stride]
+
+override SIGMOID: u32 = 0u;      // as in route
+override SELECTED: u32 = 0u;     // as in route
+override SHARED_GATE: u32 = 0u;  // as in route
+override RENORMALIZE: u32 = 0u;  // as in place
+
+var<private> sum: f32;      // what the chosen scores were divided by
+var<private> across: f32;   // Σ_j d_weight·chosen / sum², through that division
+
+fn counted(at: u32) -> bool { return RENORMALIZE == 1u || placement[at].y != DROPPED; }
+
+/// Derivative by the chosen score of assignment `at`.
+fn d_chosen(at: u32) -> f32 {
+    if (RENORMALIZE == 0u) { return dims.scale * d_weight[at]; }
+    if (!counted(at) || sum <= 0.0) { return 0.0; }
+    return dims.scale * (d_weight[at] / sum - across);
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+    let t = id.x;
+    if (t >= dims.tokens) { return; }
+    let g = t / dims.group_tokens;
+    let logits_at = t * dims.stride;
+    let scores_at = (dims.tokens + t) * dims.stride;
+    let lse = stats[t].x;
+    let share_of = select(1.0, 1.0 / stats[t].z, SIGMOID == 1u && stats[t].z > 0.0);
+
+    sum = 0.0;
+    across = 0.0;
+    for (var j = 0u; j < dims.choices; j++) {
+        let at = t * dims.columns + j;
+        if (counted(at)) { sum += chosen[at]; }
+        across += d_weight[at] * chosen[at];
+    }
+    if (sum > 0.0) { across /= sum * sum; }
+
+    // the auxiliary losses, through the shares q = scores / Σ scores
+    var mean = 0.0;
+    for (var e = 0u; e < dims.experts; e++) { mean += router[scores_at + e] * share_of * d_share[g * dims.experts + e]; }
+    let z = dims.z * 2.0 / f32(dims.tokens) * lse;
+    for (var e = 0u; e < dims.experts; e++) {
+        let s = router[scores_at + e];
+        var d = d_share[g * dims.experts + e] - mean;
+        if (SIGMOID == 1u) {
+            d = s * (1.0 - s) * d * share_of + z * exp(router[logits_at + e] - lse);
+        } else {
+            d = s * (d + z);
+        }
+        d_logits[t * dims.stride + e] = d;
+    }
+    for (var e = dims.experts; e < dims.stride; e++) { d_logits[t * dims.stride + e] = 0.0; }
+
+    // the weights, through the chosen scores
+    var inner = 0.0;
+    for (var j = 0u; j < dims.choices; j++) {
+        let at = t * dims.columns + j;
+        inner += chosen[at] * d_chosen(at);
+    }
+    if (SIGMOID == 0u && SELECTED == 0u) {
+        for (var e = 0u; e < dims.experts; e++) { d_logits[t * dims.stride + e] -= router[scores_at + e] * inner; }
+    }
+    for (var j = 0u; j < dims.choices; j++) {
+        let at = t * dims.columns + j;
+        let e = t * dims.stride + expert_of[t * dims.choices + j];
+        let s = chosen[at];
+        if (SIGMOID == 1u) {
+            d_logits[e] += s * (1.0 - s) * d_chosen(at);
+        } else if (SELECTED == 1u) {
+            d_logits[e] += s * (d_chosen(at) - inner);
+        } else {
+            d_logits[e] += s * d_chosen(at);
+        }
+    }
+    if (SHARED_GATE == 1u) {
+        var d = 0.0;
+        for (var j = dims.choices; j < dims.columns; j++) { d += d_weight[t * dims.columns + j]; }
+        let s = chosen[t * dims.columns + dims.choices];
+        d_logits[t * dims.stride + dims.experts] = s * (1.0 - s) * d;
+    }
+}

@@ -1,0 +1,135 @@
+//! route.wgsl — scores and the stable top-k of every token.
+//! Twin: src/kernels/route.rs   Dispatch: (ceil(T / 64), 1, 1)
+//! Parts: dims
+//!
+//! Larger score first, equal scores to the lower expert. Without a selection bias the order is the logits', so that scores
+//! that round to the same number, or to 0, keep it; softmax and sigmoid are monotone. NaN counts as −∞.
+//! k passes over the experts instead of a sorted list: any k up to E without private arrays.
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read_write> router: array<f32>;    // f32[2, T, stride]: [0] logits, [1] scores, written here
+@group(0) @binding(2) var<storage, read> selection_bias: array<f32>;  // f32[E], read if BIASED
+@group(0) @binding(3) var<storage, read_write> expert_of: array<u32>; // u32[T, k]
+@group(0) @binding(4) var<storage, read_write> chosen: array<f32>;    // f32[T, columns]: score of each choice, then the shared gate
+@group(0) @binding(5) var<storage, read_write> stats: array<vec4f>;   // f32[T, 4]: logsumexp of the logits, best score, sum of scores, 0
+
+override SIGMOID: u32 = 0u;       // 1: sigmoid scores, else softmax
+override SELECTED: u32 = 0u;      // 1: softmax over the chosen logits
+override BIASED: u32 = 0u;        // 1: choose by score + selection_bias
+override GROUP_LIMITED: u32 = 0u; // 1: choose within the group_limit best expert groups
+override SHARED_GATE: u32 = 0u;   // 1: the shared expert's gate is the logit after the last expert's
+
+const LOWEST = -3.4028235e38;
+
+/// Finite: NaN and −∞ become the lowest number, +∞ the largest.
+fn finite(v: f32) -> f32 {
+    let nan = (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+    return select(clamp(v, LOWEST, -LOWEST), LOWEST, nan);
+}
+
+var<private> logits_at: u32;
+var<private> scores_at: u32;
+/// Bit g: expert group g may be chosen from.
+var<private> allowed: array<u32, 32>;
+
+fn key(e: u32) -> f32 {
+    if (BIASED == 1u || GROUP_LIMITED == 1u) {
+        var v = router[scores_at + e];
+        if (BIASED == 1u) { v += selection_bias[e]; }
+        return v;
+    }
+    return router[logits_at + e];
+}
+
+/// A group's score: the sum of its two best keys.
+fn group_key(g: u32) -> f32 {
+    let size = dims.experts / dims.expert_groups;
+    var first = LOWEST;
+    var second = LOWEST;
+    for (var e = g * size; e < (g + 1u) * size; e++) {
+        let v = key(e);
+        if (v > first) { second = first; first = v; } else if (v > second) { second = v; }
+    }
+    return first + select(0.0, second, size > 1u);
+}
+
+fn limit_groups() {
+    for (var i = 0u; i < 32u; i++) { allowed[i] = 0u; }
+    for (var n = 0u; n < dims.group_limit; n++) {
+        var best = 0u;
+        var best_key = 0.0;
+        var found = false;
+        for (var g = 0u; g < dims.expert_groups; g++) {
+            if ((allowed[g / 32u] >> (g % 32u) & 1u) == 1u) { continue; }
+            let v = group_key(g);
+            if (!found || v > best_key) { best = g; best_key = v; found = true; }
+        }
+        allowed[best / 32u] |= 1u << (best % 32u);
+    }
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+    let t = id.x;
+    if (t >= dims.tokens) { return; }
+    let experts = dims.experts;
+    logits_at = t * dims.stride;
+    scores_at = (dims.tokens + t) * dims.stride;
+
+    var largest = LOWEST;
+    for (var e = 0u; e < experts; e++) {
+        let h = finite(router[logits_at + e]);
+        router[logits_at + e] = h;
+        largest = max(largest, h);
+    }
+    var sum = 0.0;
+    for (var e = 0u; e < experts; e++) { sum += exp(router[logits_at + e] - largest); }
+    var best = 0.0;
+    var total = 0.0;
+    for (var e = 0u; e < experts; e++) {
+        let h = router[logits_at + e];
+        var s = exp(h - largest) / sum;
+        if (SIGMOID == 1u) { s = 1.0 / (1.0 + exp(-h)); }
+        router[scores_at + e] = s;
+        best = max(best, s);
+        total += s;
+    }
+    stats[t] = vec4f(largest + log(sum), best, total, 0.0);
+
+    if (GROUP_LIMITED == 1u) { limit_groups(); }
+    let group_size = experts / dims.expert_groups;
+    var last_key = 0.0;
+    var last = 0u;
+    var chosen_largest = LOWEST;
+    for (var j = 0u; j < dims.choices; j++) {
+        var e_best = 0u;
+        var k_best = 0.0;
+        var found = false;
+        for (var e = 0u; e < experts; e++) {
+            if (GROUP_LIMITED == 1u) {
+                let g = e / group_size;
+                if ((allowed[g / 32u] >> (g % 32u) & 1u) == 0u) { continue; }
+            }
+            let v = key(e);
+            let later = j == 0u || v < last_key || (v == last_key && e > last);
+            if (later && (!found || v > k_best)) { e_best = e; k_best = v; found = true; }
+        }
+        last = e_best;
+        last_key = k_best;
+        expert_of[t * dims.choices + j] = e_best;
+        chosen[t * dims.columns + j] = router[scores_at + e_best];
+        chosen_largest = max(chosen_largest, router[logits_at + e_best]);
+    }
+    if (SELECTED == 1u) {
+        var over = 0.0;
+        for (var j = 0u; j < dims.choices; j++) {
+            over += exp(router[logits_at + expert_of[t * dims.choices + j]] - chosen_largest);
+        }
+        for (var j = 0u; j < dims.choices; j++) {
+            chosen[t * dims.columns + j] = exp(router[logits_at + expert_of[t * dims.choices + j]] - chosen_largest) / over;
+        }
+    }
+    var gate = 1.0;
+    if (SHARED_GATE == 1u) { gate = 1.0 / (1.0 + exp(-finite(router[logits_at + experts]))); }
+    for (var j = dims.choices; j < dims.columns; j++) { chosen[t * dims.columns + j] = gate; }
+}

@@ -1,0 +1,39 @@
+//! dims.wgsl — the sizes and settings that the routing kernels share. Mirror of `kernels::Dims`, offset by offset.
+
+struct Dims {
+    tokens: u32,          // T
+    group_tokens: u32,    // S, tokens of a routing group
+    groups: u32,          // G
+    experts: u32,         // E
+    choices: u32,         // k
+    columns: u32,         // k + units of the shared expert
+    slots: u32,           // C of each expert in each group; 0xffffffff: dropless
+    stride: u32,          // f32s between two tokens' scores
+    devices: u32,         // N
+    blocks: u32,          // blocks of assignments in a group
+    d4: u32,              // d in vec4s
+    expert_groups: u32,   // groups of experts that a token may choose from
+    group_limit: u32,     // how many of them
+    scale: f32,           // factor on the weights
+    jitter: f32,          // half-width of the factor on the router's input
+    seed_lo: u32,
+    seed_hi: u32,
+    step: u32,
+    balance: f32,         // weight of the loss loadBalance
+    balance_first: f32,   // weight of the loss loadBalanceFirst
+    z: f32,               // weight of the loss z
+    importance: f32,      // weight of the loss importance
+    column_blocks_in: u32,        // workgroups across the columns of expert_in
+    column_blocks_out: u32,       // of expert_out and expert_in_backward
+    column_blocks_hidden: u32,    // of expert_out_backward
+    counter_base: u32,    // where an exchange's [N, N] counters begin
+    learning_rate: f32,   // of sgd
+    length: u32,          // elements, where a kernel works on a flat array
+    k4: u32,              // sizes of the present product in vec4s: what is summed over,
+    m4: u32,              // rows of a weight gradient,
+    n4: u32,              // columns,
+    hidden4: u32,         // F
+}
+
+/// In `slot` and `row` of a placement: the assignment was dropped.
+const DROPPED = 0xffffffffu;

@@ -1,0 +1,35 @@
+//! Outputs of the tokens.
+
+use super::{Access::*, Call, DROPPED, Kernel, Slice, bound};
+use crate::shader;
+
+/// `y[t] = Σ_j weight[t, j] · out`, in the order of `j`; dropped assignments add nothing.
+///
+/// - 1 `out`: `f32[rows, d]`, or `f32[T·columns, d]` with HOME, 2 `placement`: `u32[T, columns, 2]`, 3 `weight`: `f32[T, columns]`
+/// - 4 `y`: `f32[T, d]`
+pub static COMBINE: Kernel = Kernel {
+    name: "combine",
+    source: include_str!("../../shaders/combine.wgsl"),
+    parts: &[&shader::DIMS, &shader::LINEAR],
+    product: None,
+    bindings: &[Read, Read, Read, Write],
+    constants: &["HOME"],
+    twin,
+};
+
+fn twin(call: &Call, slices: &mut [Slice]) {
+    let [out, placement, weight, y] = bound(slices);
+    let (columns, d) = (call.dims.columns as usize, 4 * call.dims.d4 as usize);
+    let (placement, weight) = (placement.u32(), weight.f32());
+    for (t, y) in y.f32_mut().chunks_exact_mut(d).take(call.dims.tokens as usize).enumerate() {
+        y.fill(0.0);
+        for a in t * columns..(t + 1) * columns {
+            let row = placement[2 * a + 1];
+            if row == DROPPED {
+                continue;
+            }
+            let row = if call.constants.on("HOME") { a } else { row as usize };
+            y.iter_mut().zip(&out.f32()[row * d..][..d]).for_each(|(y, o)| *y += weight[a] * o);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Backward of the weights and of the auxiliary losses, to the logits.
+
+use super::activation::exp;
+use super::{Access::*, Call, DROPPED, Kernel, Slice, bound};
+use crate::shader;
+
+/// Gradient of the logits. Which experts were chosen and kept is a constant.
+///
+/// - 1 logits and scores: `f32[2, T, stride]`, 2 `stats`: `f32[T, 4]`, 3 `expert_of`: `u32[T, k]`, 4 `chosen`: `f32[T, columns]`,
+///   5 `placement`: `u32[T, columns, 2]`, 6 `d_weight`: `f32[T, columns]`, 7 `d_share`: `f32[G, E]`
+/// - 8 `d_logits`: `f32[T, stride]`
+pub static GATE_BACKWARD: Kernel = Kernel {
+    name: "gate_backward",
+    source: include_str!("../../shaders/gate_backward.wgsl"),
+    parts: &[&shader::DIMS],
+    product: None,
+    bindings: &[Read, Read, Read, Read, Read, Read, Read, Write],
+    constants: &["SIGMOID", "SELECTED", "SHARED_GATE", "RENORMALIZE"],
+    twin,
+};
+
+fn twin(call: &Call, slices: &mut [Slice]) {
+    let [router, stats, expert_of, chosen, placement, d_weight, d_share, d_logits] = bound(slices);
+    let (dims, on) = (call.dims, |name| call.constants.on(name));
+    let (tokens, experts, k) = (dims.tokens as usize, dims.experts as usize, dims.choices as usize);
+    let (stride, columns) = (dims.stride as usize, dims.columns as usize);
+    let (logits, scores) = router.f32().split_at(tokens * stride);
+    let renormalize = call.constants.get("RENORMALIZE");
+    for t in 0..tokens {
+        let (h, s) = (&logits[t * stride..][..experts], &scores[t * stride..][..experts]);
+        let chosen = &chosen.f32()[t * columns..][..columns];
+        let d_weight = &d_weight.f32()[t * columns..][..columns];
+        let experts_of = &expert_of.u32()[t * k..][..k];
+        let d_share = &d_share.f32()[t / dims.group_tokens as usize * experts..][..experts];
+        let d_logits = &mut d_logits.f32_mut()[t * stride..][..stride];
+        let (lse, total) = (stats.f32()[4 * t], stats.f32()[4 * t + 2]);
+        let share_of = if on("SIGMOID") && total > 0.0 { 1.0 / total } else { 1.0 };
+
+        let counted = |j: usize| renormalize == 1 || placement.u32()[2 * (t * columns + j) + 1] != DROPPED;
+        let sum: f32 = (0..k).filter(|j| counted(*j)).map(|j| chosen[j]).sum();
+        let across: f32 = (0..k).map(|j| d_weight[j] * chosen[j]).sum::<f32>() / if sum > 0.0 { sum * sum } else { 1.0 };
+        let d_chosen = |j: usize| match renormalize {
+            0 => dims.scale * d_weight[j],
+            _ if !counted(j) || sum <= 0.0 => 0.0,
+            _ => dims.scale * (d_weight[j] / sum - across),
+        };
+
+        let mean: f32 = s.iter().zip(d_share).map(|(s, d)| s * share_of * d).sum();
+        let z = dims.z * 2.0 / dims.tokens as f32 * lse;
+        for e in 0..experts {
+            let d = d_share[e] - mean;
+            d_logits[e] = if on("SIGMOID") {
+                s[e] * (1.0 - s[e]) * d * share_of + z * exp(h[e] - lse)
+            } else {
+                s[e] * (d + z)
+            };
+        }
+        d_logits[experts..].fill(0.0);
+
+        let inner: f32 = (0..k).map(|j| chosen[j] * d_chosen(j)).sum();
+        if !on("SIGMOID") && !on("SELECTED") {
+            d_logits.iter_mut().zip(s).for_each(|(d, s)| *d -= s * inner);
+        }
+        for j in 0..k {
+            let through = match (on("SIGMOID"), on("SELECTED")) {
+                (true, _) => (1.0 - chosen[j]) * d_chosen(j),
+                (false, true) => d_chosen(j) - inner,
+                (false, false) => d_chosen(j),
+            };
+            d_logits[experts_of[j] as usize] += chosen[j] * through;
+        }
+        if on("SHARED_GATE") {
+            d_logits[experts] = chosen[k] * (1.0 - chosen[k]) * d_weight[k..].iter().sum::<f32>();
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The auxiliary losses.
+
+use super::{Access::*, Call, Kernel, Slice, bound};
+use crate::shader;
+
+/// Names of the losses, in the order of the kernel's output.
+pub const LOSS_NAMES: [&str; 5] = ["loadBalance", "loadBalanceFirst", "z", "importance", "load"];
+
+const EPSILON: f32 = 1e-10;
+
+/// The auxiliary losses of every group, and the derivative of their weighted sum by each score share.
+///
+/// - 1 `sums`: `f32[G, E, 2]`, 2 `demanded`: `u32[G, E]`, 3 `stats`: `f32[T, 4]`
+/// - 4 `losses`: `f32[G, 5]` in the order of [`LOSS_NAMES`], 5 `d_share`: `f32[G, E]`
+///
+/// # Source
+/// Fedus, Zoph, Shazeer 2021, eq. 4; Lepikhin et al. 2020 (first choices); Zoph et al. 2022, eq. 5; Shazeer et al. 2017 (CV²).
+pub static LOSSES: Kernel = Kernel {
+    name: "losses",
+    source: include_str!("../../shaders/losses.wgsl"),
+    parts: &[&shader::DIMS],
+    product: None,
+    bindings: &[Read, Read, Read, Write, Write],
+    constants: &[],
+    twin,
+};
+
+fn twin(call: &Call, slices: &mut [Slice]) {
+    let [sums, demanded, stats, losses, d_share] = bound(slices);
+    let dims = call.dims;
+    let e = dims.experts as usize;
+    let (experts, tokens, groups) = (dims.experts as f32, dims.group_tokens as f32, dims.groups as f32);
+    let assignments = tokens * dims.choices as f32;
+    for g in 0..dims.groups as usize {
+        let sums: Vec<(f32, f32)> = sums.f32()[2 * g * e..][..2 * e].chunks_exact(2).map(|s| (s[0], s[1])).collect();
+        let demanded: Vec<f32> = demanded.u32()[g * e..][..e].iter().map(|d| *d as f32).collect();
+        let lse = stats.f32()[4 * g * dims.group_tokens as usize..].chunks_exact(4).take(dims.group_tokens as usize);
+        let balance: f32 = sums.iter().zip(&demanded).map(|(s, d)| d / assignments * s.0).sum();
+        let balance_first: f32 = sums.iter().map(|s| s.1 / tokens * s.0).sum();
+        let mean = sums.iter().map(|s| s.0).sum::<f32>() / experts;
+        let mean_load = demanded.iter().sum::<f32>() / experts;
+        let variance = sums.iter().map(|s| (s.0 - mean) * (s.0 - mean)).sum::<f32>() / experts;
+        let variance_load = demanded.iter().map(|d| (d - mean_load) * (d - mean_load)).sum::<f32>() / experts;
+        let below = mean * mean + EPSILON;
+        losses.f32_mut()[5 * g..][..5].copy_from_slice(&[
+            experts * balance / tokens,
+            experts * balance_first / tokens,
+            lse.map(|s| s[0] * s[0]).sum::<f32>() / tokens,
+            variance / below,
+            variance_load / (mean_load * mean_load + EPSILON),
+        ]);
+        for (i, d) in d_share.f32_mut()[g * e..][..e].iter_mut().enumerate() {
+            let cv = 2.0 * (sums[i].0 - mean) / (experts * below) - 2.0 * variance * mean / (experts * below * below);
+            *d = (dims.balance * experts * (demanded[i] / assignments) / tokens
+                + dims.balance_first * experts * sums[i].1 / (tokens * tokens)
+                + dims.importance * cv)
+                / groups;
+        }
+    }
+}

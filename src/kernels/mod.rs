@@ -1,0 +1,226 @@
+//! One file a kernel: its bindings, its parts and its f32 twin, which does on slices what the WGSL of the same name does on
+//! the GPU, binding by binding.
+
+mod activation;
+mod combine;
+mod combine_backward;
+mod exchange;
+mod expert_in;
+mod expert_in_backward;
+mod expert_out;
+mod expert_out_backward;
+mod gate_backward;
+mod loss_sums;
+mod losses;
+mod matmul;
+mod place;
+mod route;
+mod router_backward;
+mod router_logits;
+mod sgd;
+mod slot_count;
+mod slot_count_by_key;
+mod slot_scan;
+mod weight_gradient;
+
+pub use combine::COMBINE;
+pub use combine_backward::COMBINE_BACKWARD;
+pub use exchange::{EXCHANGE, SPAN as EXCHANGE_SPAN};
+pub use expert_in::EXPERT_IN;
+pub use expert_in_backward::EXPERT_IN_BACKWARD;
+pub use expert_out::EXPERT_OUT;
+pub use expert_out_backward::EXPERT_OUT_BACKWARD;
+pub use gate_backward::GATE_BACKWARD;
+pub use loss_sums::LOSS_SUMS;
+pub use losses::{LOSSES, LOSS_NAMES};
+pub use place::PLACE;
+pub use route::ROUTE;
+pub use router_backward::ROUTER_BACKWARD;
+pub use router_logits::ROUTER_LOGITS;
+pub use sgd::SGD;
+pub use slot_count::{BLOCK, SLOT_COUNT};
+pub use slot_count_by_key::SLOT_COUNT_BY_KEY;
+pub use slot_scan::{MOST_EXPERTS, SLOT_SCAN};
+pub use weight_gradient::WEIGHT_GRADIENT;
+
+use crate::shader::{Part, Product};
+
+/// In a placement: the assignment was dropped.
+pub const DROPPED: u32 = u32::MAX;
+
+/// The uniform every kernel gets at binding 0: sizes and settings. Mirror of `Dims` in `shaders/shared/dims.wgsl`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[expect(missing_docs, reason = "each field is described in dims.wgsl, whose mirror this is")]
+pub struct Dims {
+    pub tokens: u32,
+    pub group_tokens: u32,
+    pub groups: u32,
+    pub experts: u32,
+    pub choices: u32,
+    pub columns: u32,
+    pub slots: u32,
+    pub stride: u32,
+    pub devices: u32,
+    pub blocks: u32,
+    pub d4: u32,
+    pub expert_groups: u32,
+    pub group_limit: u32,
+    pub scale: f32,
+    pub jitter: f32,
+    pub seed_lo: u32,
+    pub seed_hi: u32,
+    pub step: u32,
+    pub balance: f32,
+    pub balance_first: f32,
+    pub z: f32,
+    pub importance: f32,
+    pub column_blocks_in: u32,
+    pub column_blocks_out: u32,
+    pub column_blocks_hidden: u32,
+    pub counter_base: u32,
+    pub learning_rate: f32,
+    pub length: u32,
+    pub k4: u32,
+    pub m4: u32,
+    pub n4: u32,
+    pub hidden4: u32,
+}
+
+/// Whether a kernel writes a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// `var<storage, read>`.
+    Read,
+    /// `var<storage, read_write>`.
+    Write,
+}
+
+/// Override constants of a kernel, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Constants(pub Vec<(&'static str, u32)>);
+
+impl Constants {
+    /// Value of `name`, 0 if it is not set: all overrides but tile and block sizes default to 0.
+    pub fn get(&self, name: &str) -> u32 {
+        self.0.iter().find(|(n, _)| *n == name).map_or(0, |(_, v)| *v)
+    }
+
+    /// Whether the flag `name` is set.
+    pub fn on(&self, name: &str) -> bool {
+        self.get(name) == 1
+    }
+}
+
+/// A kernel: WGSL, bindings and twin.
+pub struct Kernel {
+    /// Name of the file in `shaders/`, without ending.
+    pub name: &'static str,
+    /// WGSL text.
+    pub source: &'static str,
+    /// Shared parts it is joined with.
+    pub parts: &'static [&'static Part],
+    /// The product it is built around, if any.
+    pub product: Option<Product>,
+    /// Storage bindings 1, 2, …
+    pub bindings: &'static [Access],
+    /// Names of its overrides, all of them switches or small numbers.
+    pub constants: &'static [&'static str],
+    /// The same computation on slices.
+    pub twin: fn(&Call, &mut [Slice]),
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "Kernel({})", self.name)
+    }
+}
+
+/// What a twin is called with besides its bindings.
+pub struct Call<'a> {
+    /// Binding 0.
+    pub dims: &'a Dims,
+    /// Overrides.
+    pub constants: &'a Constants,
+    /// Workgroups.
+    pub grid: [u32; 3],
+}
+
+/// A binding of a twin: the words of a buffer.
+pub enum Slice<'a> {
+    /// Bound as `read`.
+    Read(&'a [u32]),
+    /// Bound as `read_write`.
+    Write(&'a mut [u32]),
+}
+
+impl Slice<'_> {
+    /// As `u32[..]`.
+    pub fn u32(&self) -> &[u32] {
+        match self {
+            Slice::Read(s) => s,
+            Slice::Write(s) => s,
+        }
+    }
+
+    /// As `f32[..]`.
+    pub fn f32(&self) -> &[f32] {
+        bytemuck::cast_slice(self.u32())
+    }
+
+    /// As mutable `u32[..]`.
+    ///
+    /// # Panics
+    /// If the kernel does not declare the binding as written: a mistake in the kernel.
+    pub fn u32_mut(&mut self) -> &mut [u32] {
+        match self {
+            Slice::Read(_) => panic!("a twin writes a binding that its kernel declares as read"),
+            Slice::Write(s) => s,
+        }
+    }
+
+    /// As mutable `f32[..]`; panics as [`Slice::u32_mut`].
+    pub fn f32_mut(&mut self) -> &mut [f32] {
+        bytemuck::cast_slice_mut(self.u32_mut())
+    }
+}
+
+/// The slices as an array, one a binding.
+fn bound<'s, 'a, const N: usize>(slices: &'s mut [Slice<'a>]) -> &'s mut [Slice<'a>; N] {
+    slices.try_into().expect("the engine binds as many buffers as the kernel declares")
+}
+
+/// Runs of tiles of one expert: `(expert, first row, end row)`, from the tile table `u32[tiles, 4]`.
+fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<(usize, usize, usize)> {
+    let mut runs: Vec<(usize, usize, usize)> = Vec::new();
+    for tile in tiles.chunks_exact(4).take(count as usize) {
+        let expert = tile[0] as usize;
+        if runs.last().is_none_or(|r| r.0 != expert) {
+            runs.push((expert, tile[1] as usize, tile[2] as usize));
+        }
+    }
+    runs
+}
+
+/// Every kernel.
+pub static ALL: [&Kernel; 19] = [
+    &ROUTER_LOGITS,
+    &ROUTE,
+    &SLOT_COUNT,
+    &SLOT_COUNT_BY_KEY,
+    &SLOT_SCAN,
+    &PLACE,
+    &EXCHANGE,
+    &EXPERT_IN,
+    &EXPERT_OUT,
+    &COMBINE,
+    &COMBINE_BACKWARD,
+    &EXPERT_OUT_BACKWARD,
+    &EXPERT_IN_BACKWARD,
+    &WEIGHT_GRADIENT,
+    &LOSS_SUMS,
+    &LOSSES,
+    &GATE_BACKWARD,
+    &ROUTER_BACKWARD,
+    &SGD,
+];

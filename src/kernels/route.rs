@@ -1,0 +1,120 @@
+//! Scores and the stable top-k.
+
+use super::activation::{exp, sigmoid};
+use super::{Access::*, Call, Kernel, Slice, bound};
+use crate::shader;
+
+/// Scores of every token and its `k` best experts: larger score first, equal scores to the lower expert.
+///
+/// - 1 logits and scores: `f32[2, T, stride]`, 2 `selection_bias`: `f32[E]`
+/// - 3 `expert_of`: `u32[T, k]`, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
+///
+/// # Source
+/// Shazeer et al. 2017 (top-k), Fedus et al. 2021 (Switch), DeepSeek-AI 2024 (sigmoid, selection bias, group limit).
+pub static ROUTE: Kernel = Kernel {
+    name: "route",
+    source: include_str!("../../shaders/route.wgsl"),
+    parts: &[&shader::DIMS],
+    product: None,
+    bindings: &[Write, Read, Write, Write, Write],
+    constants: &["SIGMOID", "SELECTED", "BIASED", "GROUP_LIMITED", "SHARED_GATE"],
+    twin,
+};
+
+const LOWEST: f32 = f32::MIN;
+
+fn finite(v: f32) -> f32 {
+    if v.is_nan() { LOWEST } else { v.clamp(LOWEST, f32::MAX) }
+}
+
+fn twin(call: &Call, slices: &mut [Slice]) {
+    let [router, selection_bias, expert_of, chosen, stats] = bound(slices);
+    let (dims, on) = (call.dims, |name| call.constants.on(name));
+    let (tokens, experts, k) = (dims.tokens as usize, dims.experts as usize, dims.choices as usize);
+    let (stride, columns) = (dims.stride as usize, dims.columns as usize);
+    let (logits, scores) = router.f32_mut().split_at_mut(tokens * stride);
+    let biased = on("BIASED");
+    let limited = on("GROUP_LIMITED");
+    let mut order: Vec<u32> = Vec::new();
+    let mut keys = vec![0.0; experts];
+
+    for t in 0..tokens {
+        let h = &mut logits[t * stride..][..stride];
+        let s = &mut scores[t * stride..][..experts];
+        for h in &mut h[..experts] {
+            *h = finite(*h);
+        }
+        let largest = h[..experts].iter().copied().fold(LOWEST, f32::max);
+        for (s, h) in s.iter_mut().zip(&*h) {
+            *s = exp(h - largest);
+        }
+        let sum: f32 = s.iter().sum();
+        let lse = largest + sum.ln();
+        if on("SIGMOID") {
+            s.iter_mut().zip(&*h).for_each(|(s, h)| *s = sigmoid(*h));
+        } else {
+            s.iter_mut().for_each(|s| *s /= sum);
+        }
+        let best = s.iter().copied().fold(0.0, f32::max);
+        stats.f32_mut()[4 * t..][..4].copy_from_slice(&[lse, best, s.iter().sum(), 0.0]);
+
+        if biased || limited {
+            keys.copy_from_slice(s);
+            if biased {
+                keys.iter_mut().zip(selection_bias.f32()).for_each(|(k, b)| *k += b);
+            }
+        } else {
+            keys.copy_from_slice(&h[..experts]);
+        }
+        order.clear();
+        let size = experts / dims.expert_groups as usize;
+        if limited {
+            for g in best_groups(&keys, size, dims.group_limit as usize) {
+                order.extend((g * size) as u32..((g + 1) * size) as u32);
+            }
+        } else {
+            order.extend(0..experts as u32);
+        }
+        let ahead = |a: &u32, b: &u32| keys[*b as usize].total_cmp(&keys[*a as usize]).then(a.cmp(b));
+        if k < order.len() {
+            order.select_nth_unstable_by(k - 1, ahead);
+        }
+        order[..k].sort_unstable_by(ahead);
+        expert_of.u32_mut()[t * k..][..k].copy_from_slice(&order[..k]);
+
+        let chosen = &mut chosen.f32_mut()[t * columns..][..columns];
+        for (c, e) in chosen.iter_mut().zip(&order[..k]) {
+            *c = s[*e as usize];
+        }
+        if on("SELECTED") {
+            let largest = order[..k].iter().map(|e| h[*e as usize]).fold(LOWEST, f32::max);
+            for (c, e) in chosen.iter_mut().zip(&order[..k]) {
+                *c = exp(h[*e as usize] - largest);
+            }
+            let over: f32 = chosen[..k].iter().sum();
+            chosen[..k].iter_mut().for_each(|c| *c /= over);
+        }
+        let gate = if on("SHARED_GATE") { sigmoid(finite(h[experts])) } else { 1.0 };
+        chosen[k..].fill(gate);
+    }
+}
+
+/// The `limit` groups with the largest sum of their two best keys; equal sums to the lower group.
+fn best_groups(keys: &[f32], size: usize, limit: usize) -> Vec<usize> {
+    let score = |group: &[f32]| {
+        let (mut first, mut second) = (LOWEST, LOWEST);
+        for &v in group {
+            if v > first {
+                (first, second) = (v, first);
+            } else if v > second {
+                second = v;
+            }
+        }
+        if size > 1 { first + second } else { first }
+    };
+    let scores: Vec<f32> = keys.chunks_exact(size).map(score).collect();
+    let mut groups: Vec<usize> = (0..scores.len()).collect();
+    groups.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
+    groups.truncate(limit);
+    groups
+}

@@ -1,0 +1,159 @@
+//! The backward pass and the update.
+
+use super::forward::{Move, activation, record_exchange, record_expert_in, rows, with_column_blocks};
+use super::{Backward, Batch, Parameters, Sizes, record_losses};
+use crate::config::LayerConfig;
+use crate::kernels::{
+    COMBINE_BACKWARD, Constants, Dims, EXPERT_IN_BACKWARD, EXPERT_OUT_BACKWARD, GATE_BACKWARD, ROUTER_BACKWARD, SGD,
+    WEIGHT_GRADIENT,
+};
+use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
+use crate::router::Switches;
+use crate::shader::{Product, Tiling};
+
+/// What the last forward pass was, as far as its backward pass must know.
+#[derive(Clone, Copy, Debug)]
+pub struct Gradient {
+    /// Whether it ran in training.
+    pub train: bool,
+    /// Whether it kept its rows before the activation; if not, they are computed again.
+    pub kept: bool,
+}
+
+/// Records the backward pass of the batch's last forward pass, from `backward.dy` to `backward.dx` and `gradients`.
+pub fn record(
+    rec: &mut Recording,
+    config: &LayerConfig,
+    dims: Dims,
+    (batch, backward): (&Batch, &Backward),
+    (weights, gradients): (&Parameters, &Parameters),
+    of: Gradient,
+) {
+    let s = Sizes::of(config);
+    let dims = with_column_blocks(dims, &s, batch.row_tiling);
+    let switches = Switches(config);
+    let plain = |kernel, constants, buffers, grid| Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid };
+    let home = Constants(vec![("HOME", u32::from(batch.exchange.is_some()))]);
+    let (b, w) = (batch, backward);
+    if !of.kept {
+        record_expert_in(rec, config, dims, batch, weights, Some(w.before));
+    }
+
+    // from the output to the experts' outputs, and to the weights of the assignments
+    let out = b.exchange.as_ref().map_or(b.out, |e| e.home);
+    let d_out = w.exchange.as_ref().map_or(w.d_out, |e| e.home);
+    let buffers = vec![w.dy.id, out.id, b.placement.id, b.weight.id, w.d_weight.id, d_out.id];
+    rec.dispatch(plain(&COMBINE_BACKWARD, home.clone(), buffers, Grid::over(b.tokens * s.columns())));
+    if w.exchange.is_some() {
+        rec.clear(w.moved);
+        record_exchange(rec, dims, batch, Move::CombineBackward, [d_out, w.d_out], w.moved);
+    }
+
+    // through the experts
+    let constants = Constants(vec![("GATED", u32::from(config.gated)), ("ACTIVATION", activation(config))]);
+    let sizes = Dims { k4: dims.d4, n4: dims.hidden4, ..dims };
+    let buffers = vec![w.d_out.id, weights.w_out.id, w.before.id, b.tiles.id, w.d_before.id];
+    rec.dispatch(rows(&EXPERT_OUT_BACKWARD, constants, sizes, batch, buffers, 2));
+    let sizes = Dims { k4: (s.u / 4) as u32, n4: dims.d4, ..dims };
+    let buffers = vec![w.d_before.id, weights.w_in.id, b.tiles.id, w.d_row.id];
+    rec.dispatch(rows(&EXPERT_IN_BACKWARD, Constants::default(), sizes, batch, buffers, 1));
+    let mut d_row = w.d_row;
+    if let Some(exchange) = &w.exchange {
+        record_exchange(rec, dims, batch, Move::DispatchBackward, [w.d_row, exchange.received], w.moved);
+        d_row = exchange.received;
+    }
+
+    // the experts' weights
+    let weight = WeightGradient { dims, batch };
+    let experts = Some(s.all());
+    weight.record(rec, (w.d_out.id, s.d), (b.hidden.id, s.f), false, experts, Constants::default(), gradients.w_out, gradients.b_out);
+    let (x, gather) = b.exchange.as_ref().map_or((b.x, true), |e| (e.received, false));
+    weight.record(rec, (w.d_before.id, s.u), (x.id, s.d), gather, experts, Constants::default(), gradients.w_in, gradients.b_in);
+
+    // the router
+    if config.loss_weights.values().any(|weight| *weight != 0.0) {
+        record_losses(rec, dims, batch);
+    } else {
+        rec.clear(b.d_share);
+    }
+    let buffers = vec![
+        b.router.id,
+        b.stats.id,
+        b.expert_of.id,
+        b.chosen.id,
+        b.placement.id,
+        w.d_weight.id,
+        b.d_share.id,
+        w.d_logits.id,
+    ];
+    rec.dispatch(plain(&GATE_BACKWARD, switches.gate_backward(), buffers, Grid::over(b.tokens)));
+    let jitter = switches.jitter(of.train);
+    let tile = b.token_tiling.tile(Product::Nn);
+    let grid = Grid::Direct([(s.d as u32).div_ceil(tile.columns), dims.tokens.div_ceil(tile.rows), 1]);
+    let buffers = vec![w.d_logits.id, weights.router.id, d_row.id, b.placement.id, w.dx.id];
+    let constants = Constants(home.0.into_iter().chain(jitter.0.clone()).collect());
+    rec.dispatch(Dispatch { tiling: b.token_tiling, ..plain(&ROUTER_BACKWARD, constants, buffers, grid) });
+    weight.record(rec, (w.d_logits.id, s.stride), (b.x.id, s.d), false, None, jitter, gradients.router, gradients.router_bias);
+}
+
+/// Records gradients of weights and biases.
+struct WeightGradient<'a> {
+    dims: Dims,
+    batch: &'a Batch,
+}
+
+impl WeightGradient<'_> {
+    /// `a`: gradient of the product and its width; `c`: what the weights were applied to and its width; `experts`: how many, or
+    /// `None` for the router, whose rows are the tokens.
+    #[expect(clippy::too_many_arguments, reason = "two operands, two results and how they are read")]
+    fn record(
+        &self,
+        rec: &mut Recording,
+        a: (BufferId, usize),
+        c: (BufferId, usize),
+        gather: bool,
+        experts: Option<usize>,
+        jitter: Constants,
+        d_w: Buffer<f32>,
+        d_bias: Buffer<f32>,
+    ) {
+        let tiling = self.batch.row_tiling;
+        let tile = tiling.tile(Product::Tn);
+        let switches = vec![("GATHER", u32::from(gather)), ("GROUPED", u32::from(experts.is_some()))];
+        let blocks = |n: usize, of: u32| (n as u32).div_ceil(of);
+        rec.dispatch(Dispatch {
+            kernel: &WEIGHT_GRADIENT,
+            constants: Constants(switches.into_iter().chain(jitter.0).collect()),
+            tiling,
+            dims: Dims { m4: (a.1 / 4) as u32, n4: (c.1 / 4) as u32, ..self.dims },
+            buffers: vec![a.0, c.0, self.batch.held.id, self.batch.offsets.id, d_w.id, d_bias.id],
+            grid: Grid::Direct([blocks(c.1, tile.columns), blocks(a.1, tile.rows), experts.unwrap_or(1) as u32]),
+        });
+    }
+}
+
+/// Records `weights −= learning_rate · gradients` for everything that the layer trains.
+pub fn record_sgd(rec: &mut Recording, config: &LayerConfig, weights: &Parameters, gradients: &Parameters, learning_rate: f32) {
+    let s = Sizes::of(config);
+    let mut update = |weights: Buffer<f32>, gradient: Buffer<f32>, length: usize| {
+        rec.dispatch(Dispatch {
+            kernel: &SGD,
+            constants: Constants::default(),
+            tiling: Tiling::Direct,
+            dims: Dims { learning_rate, length: length as u32, ..Dims::default() },
+            buffers: vec![gradient.id, weights.id],
+            grid: Grid::linear(length),
+        });
+    };
+    update(weights.router, gradients.router, weights.router.len);
+    if config.router_bias {
+        update(weights.router_bias, gradients.router_bias, s.experts);
+    }
+    update(weights.w_in, gradients.w_in, weights.w_in.len);
+    update(weights.w_out, gradients.w_out, weights.w_out.len);
+    if config.bias {
+        // the shared expert has no biases: its units come after the experts
+        update(weights.b_in, gradients.b_in, s.experts * s.u);
+        update(weights.b_out, gradients.b_out, s.experts * s.d);
+    }
+}

@@ -1,0 +1,256 @@
+//! The buffers of a batch.
+
+use super::Sizes;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::kernels::{Dims, LOSS_NAMES};
+use crate::recording::{Buffer, BufferId};
+use crate::shader::Tiling;
+
+/// Collects wanted buffers, and hands out their handles in the same order.
+struct Plan {
+    wanted: Vec<(&'static str, usize)>,
+}
+
+impl Plan {
+    fn want(&mut self, name: &'static str, len: usize) {
+        // a binding has at least one vec4
+        self.wanted.push((name, len.max(4)));
+    }
+}
+
+struct Made {
+    wanted: std::vec::IntoIter<((&'static str, usize), BufferId)>,
+}
+
+impl Made {
+    fn next<T>(&mut self) -> Buffer<T> {
+        let ((_, len), id) = self.wanted.next().expect("as many buffers are taken as were wanted");
+        Buffer::new(id, len)
+    }
+}
+
+impl Plan {
+    async fn create(self, engine: &Engine) -> Result<(Made, Vec<BufferId>), Error> {
+        let ids = engine.create(&self.wanted).await?;
+        let wanted = self.wanted.into_iter().zip(ids.clone()).collect::<Vec<_>>().into_iter();
+        Ok((Made { wanted }, ids))
+    }
+}
+
+/// Buffers on both sides of the exchanges between virtual devices.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange {
+    /// `f32[rows, d]`: rows as they arrived at the experts.
+    pub received: Buffer<f32>,
+    /// `f32[T·columns, d]`: the experts' rows, home again.
+    pub home: Buffer<f32>,
+}
+
+/// What a forward pass works on.
+#[derive(Debug)]
+pub struct Batch {
+    /// Tokens `T`.
+    pub tokens: usize,
+    /// Tiling of products over tokens.
+    pub token_tiling: Tiling,
+    /// Tiling of products over rows.
+    pub row_tiling: Tiling,
+    /// `f32[T, d]`: the layer's input.
+    pub x: Buffer<f32>,
+    /// `f32[2, T, stride]`: logits, scores.
+    pub router: Buffer<f32>,
+    /// `u32[T, k]`.
+    pub expert_of: Buffer<u32>,
+    /// `f32[T, columns]`: scores of the choices.
+    pub chosen: Buffer<f32>,
+    /// `f32[T, 4]`: logsumexp, best score, sum of scores.
+    pub stats: Buffer<f32>,
+    /// `u32[T, k]`.
+    pub place_in_block: Buffer<u32>,
+    /// `u32[G, blocks, E]`.
+    pub counts: Buffer<u32>,
+    /// `u32[G, E]`: assignments before drops.
+    pub demanded: Buffer<u32>,
+    /// `u32[G·E + units]`: rows of the first slots.
+    pub starts: Buffer<u32>,
+    /// `u32[E + units + 1]`: first row of each expert.
+    pub offsets: Buffer<u32>,
+    /// `u32[tiles, 4]`.
+    pub tiles: Buffer<u32>,
+    /// `u32[3, 4]`: grids of the experts' products.
+    pub grids: Buffer<u32>,
+    /// `u32[T, columns, 2]`: slot and row.
+    pub placement: Buffer<u32>,
+    /// `f32[T, columns]`: weights of the assignments.
+    pub weight: Buffer<f32>,
+    /// `u32[rows]`: assignment of each row.
+    pub held: Buffer<u32>,
+    /// `f32[rows, f]`.
+    pub hidden: Buffer<f32>,
+    /// `f32[rows, d]`.
+    pub out: Buffer<f32>,
+    /// `f32[T, d]`: the layer's output.
+    pub y: Buffer<f32>,
+    /// `f32[G, E, 2]`: importance, first choices.
+    pub sums: Buffer<f32>,
+    /// `f32[G, 5]`: the losses of every group.
+    pub losses: Buffer<f32>,
+    /// `f32[G, E]`: derivative of the losses by the score shares.
+    pub d_share: Buffer<f32>,
+    /// `u32[2, N, N]`: rows that dispatch and combine moved, from device i to device j.
+    pub moved: Buffer<u32>,
+    /// On more than one device.
+    pub exchange: Option<Exchange>,
+    /// `f32[1]`, bound where a kernel has no use for a binding.
+    pub unused: Buffer<f32>,
+    buffers: Vec<BufferId>,
+}
+
+/// What backward needs besides.
+#[derive(Debug)]
+pub struct Backward {
+    /// `f32[rows, u]`: before the activation.
+    pub before: Buffer<f32>,
+    /// `f32[T, d]`: gradient of the output.
+    pub dy: Buffer<f32>,
+    /// `f32[T, columns]`.
+    pub d_weight: Buffer<f32>,
+    /// `f32[rows, d]`: gradient of the experts' outputs.
+    pub d_out: Buffer<f32>,
+    /// `f32[rows, u]`.
+    pub d_before: Buffer<f32>,
+    /// `f32[rows, d]`: gradient of the rows that entered the experts.
+    pub d_row: Buffer<f32>,
+    /// `f32[T, stride]`.
+    pub d_logits: Buffer<f32>,
+    /// `f32[T, d]`: gradient of the input.
+    pub dx: Buffer<f32>,
+    /// `u32[2, N, N]`: rows that the backward exchanges of combine and of dispatch moved.
+    pub moved: Buffer<u32>,
+    /// On more than one device: gradients at home, before they leave and after they return.
+    pub exchange: Option<Exchange>,
+    buffers: Vec<BufferId>,
+}
+
+impl Batch {
+    /// Creates the buffers for `tokens > 0` tokens.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] or [`Error::OutOfMemory`].
+    pub async fn create(engine: &Engine, s: &Sizes, dims: &Dims) -> Result<Self, Error> {
+        let tokens = dims.tokens as usize;
+        let columns = s.columns();
+        let rows = tokens * columns;
+        let token_tiling = engine.tiling(tokens);
+        let row_tiling = engine.tiling(rows);
+        let tiles = rows.div_ceil(row_tiling.rows() as usize) + s.all();
+        let mut plan = Plan { wanted: Vec::new() };
+        plan.want("the input", tokens * s.d);
+        plan.want("the router's logits and scores", 2 * tokens * s.stride);
+        plan.want("the choices", tokens * s.k);
+        plan.want("the chosen scores", tokens * columns);
+        plan.want("the tokens' statistics", 4 * tokens);
+        plan.want("the places", tokens * s.k);
+        plan.want("the blocks' counts", s.groups * dims.blocks as usize * s.experts);
+        plan.want("the experts' demand", s.groups * s.experts);
+        plan.want("the slots' rows", s.groups * s.experts + s.units);
+        plan.want("the experts' rows", s.all() + 1);
+        plan.want("the tile table", 4 * tiles);
+        plan.want("the products' grids", 12);
+        plan.want("the placement", 2 * rows);
+        plan.want("the weights of the assignments", rows);
+        plan.want("the rows' assignments", rows);
+        plan.want("the experts' hidden rows", rows * s.f);
+        plan.want("the experts' outputs", rows * s.d);
+        plan.want("the output", tokens * s.d);
+        plan.want("the losses' sums", 2 * s.groups * s.experts);
+        plan.want("the losses", LOSS_NAMES.len() * s.groups);
+        plan.want("the losses' derivative", s.groups * s.experts);
+        plan.want("the exchanges' counters", 2 * s.devices * s.devices);
+        plan.want("a placeholder", 4);
+        if s.devices > 1 {
+            plan.want("rows received by the experts", rows * s.d);
+            plan.want("rows brought home", rows * s.d);
+        }
+        let (mut made, buffers) = plan.create(engine).await?;
+        Ok(Batch {
+            tokens,
+            token_tiling,
+            row_tiling,
+            x: made.next(),
+            router: made.next(),
+            expert_of: made.next(),
+            chosen: made.next(),
+            stats: made.next(),
+            place_in_block: made.next(),
+            counts: made.next(),
+            demanded: made.next(),
+            starts: made.next(),
+            offsets: made.next(),
+            tiles: made.next(),
+            grids: made.next(),
+            placement: made.next(),
+            weight: made.next(),
+            held: made.next(),
+            hidden: made.next(),
+            out: made.next(),
+            y: made.next(),
+            sums: made.next(),
+            losses: made.next(),
+            d_share: made.next(),
+            moved: made.next(),
+            unused: made.next(),
+            exchange: (s.devices > 1).then(|| Exchange { received: made.next(), home: made.next() }),
+            buffers,
+        })
+    }
+
+    /// Gives every buffer back.
+    pub fn destroy(&self, engine: &Engine) {
+        self.buffers.iter().for_each(|b| engine.destroy(*b));
+    }
+}
+
+impl Backward {
+    /// Creates the buffers that backward needs besides `batch`.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] or [`Error::OutOfMemory`].
+    pub async fn create(engine: &Engine, s: &Sizes, batch: &Batch) -> Result<Self, Error> {
+        let (tokens, rows) = (batch.tokens, batch.tokens * s.columns());
+        let mut plan = Plan { wanted: Vec::new() };
+        plan.want("the rows before the activation", rows * s.u);
+        plan.want("the output's gradient", tokens * s.d);
+        plan.want("the weights' gradient", rows);
+        plan.want("the gradient of the experts' outputs", rows * s.d);
+        plan.want("the gradient before the activation", rows * s.u);
+        plan.want("the gradient of the experts' inputs", rows * s.d);
+        plan.want("the logits' gradient", tokens * s.stride);
+        plan.want("the input's gradient", tokens * s.d);
+        plan.want("the backward exchanges' counters", 2 * s.devices * s.devices);
+        if s.devices > 1 {
+            plan.want("gradients on their way to the experts", rows * s.d);
+            plan.want("gradients brought home", rows * s.d);
+        }
+        let (mut made, buffers) = plan.create(engine).await?;
+        Ok(Backward {
+            before: made.next(),
+            dy: made.next(),
+            d_weight: made.next(),
+            d_out: made.next(),
+            d_before: made.next(),
+            d_row: made.next(),
+            d_logits: made.next(),
+            dx: made.next(),
+            moved: made.next(),
+            exchange: (s.devices > 1).then(|| Exchange { received: made.next(), home: made.next() }),
+            buffers,
+        })
+    }
+
+    /// Gives every buffer back.
+    pub fn destroy(&self, engine: &Engine) {
+        self.buffers.iter().for_each(|b| engine.destroy(*b));
+    }
+}

@@ -1,0 +1,165 @@
+//! The forward pass: 8 dispatches on one device, 10 on a mesh, whatever the number of experts and devices.
+
+use super::{Batch, Parameters, Sizes};
+use crate::config::{Activation, LayerConfig};
+use crate::kernels::{COMBINE, Constants, Dims, EXCHANGE, EXCHANGE_SPAN, EXPERT_IN, EXPERT_OUT, LOSS_SUMS, LOSSES};
+use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
+use crate::router::{self, Switches};
+use crate::shader::{Product, Tiling};
+
+/// Records a forward pass of `batch.x` to `batch.y`. `keep`: where to keep what backward needs.
+pub fn record(
+    rec: &mut Recording,
+    config: &LayerConfig,
+    dims: Dims,
+    batch: &Batch,
+    weights: &Parameters,
+    train: bool,
+    keep: Option<Buffer<f32>>,
+) {
+    let s = Sizes::of(config);
+    let dims = with_column_blocks(dims, &s, batch.row_tiling);
+    if batch.exchange.is_some() {
+        rec.clear(batch.moved);
+    }
+    router::record(rec, &Switches(config), dims, batch, weights, train);
+    if let Some(exchange) = &batch.exchange {
+        record_exchange(rec, dims, batch, Move::Dispatch, [batch.x, exchange.received], batch.moved);
+    }
+    record_expert_in(rec, config, dims, batch, weights, keep);
+    let buffers = vec![batch.hidden.id, weights.w_out.id, weights.b_out.id, batch.tiles.id, batch.out.id];
+    let constants = Constants(vec![("BIAS", u32::from(config.bias))]);
+    let dims_out = Dims { k4: dims.hidden4, n4: dims.d4, ..dims };
+    rec.dispatch(rows(&EXPERT_OUT, constants, dims_out, batch, buffers, 1));
+    let mut out = batch.out;
+    if let Some(exchange) = &batch.exchange {
+        record_exchange(rec, dims, batch, Move::Combine, [batch.out, exchange.home], batch.moved);
+        out = exchange.home;
+    }
+    rec.dispatch(Dispatch {
+        kernel: &COMBINE,
+        constants: Constants(vec![("HOME", u32::from(batch.exchange.is_some()))]),
+        tiling: Tiling::Direct,
+        dims,
+        buffers: vec![out.id, batch.placement.id, batch.weight.id, batch.y.id],
+        grid: Grid::linear(batch.tokens * s.d / 4),
+    });
+}
+
+/// Records the experts' first product; alone it recomputes what a forward pass did not keep.
+pub(super) fn record_expert_in(
+    rec: &mut Recording,
+    config: &LayerConfig,
+    dims: Dims,
+    batch: &Batch,
+    weights: &Parameters,
+    keep: Option<Buffer<f32>>,
+) {
+    let s = Sizes::of(config);
+    let x = batch.exchange.as_ref().map_or(batch.x, |e| e.received);
+    let constants = Constants(vec![
+        ("GATHER", u32::from(batch.exchange.is_none())),
+        ("GATED", u32::from(config.gated)),
+        ("BIAS", u32::from(config.bias)),
+        ("KEEP", u32::from(keep.is_some())),
+        ("ACTIVATION", activation(config)),
+    ]);
+    let buffers = vec![
+        x.id,
+        batch.held.id,
+        weights.w_in.id,
+        weights.b_in.id,
+        batch.tiles.id,
+        batch.hidden.id,
+        keep.unwrap_or(batch.unused).id,
+    ];
+    let dims = Dims { k4: dims.d4, n4: (s.u / 4) as u32, ..dims };
+    rec.dispatch(rows(&EXPERT_IN, constants, dims, batch, buffers, 0));
+}
+
+/// Records the auxiliary losses of the batch, and their derivative with the weights in `dims`.
+pub fn record_losses(rec: &mut Recording, dims: Dims, batch: &Batch) {
+    let plain = |kernel, buffers, grid| Dispatch {
+        kernel,
+        constants: Constants::default(),
+        tiling: Tiling::Direct,
+        dims,
+        buffers,
+        grid,
+    };
+    let b = batch;
+    let sums = Grid::over((dims.groups * dims.experts) as usize);
+    rec.dispatch(plain(&LOSS_SUMS, vec![b.router.id, b.stats.id, b.expert_of.id, b.sums.id], sums));
+    let buffers = vec![b.sums.id, b.demanded.id, b.stats.id, b.losses.id, b.d_share.id];
+    rec.dispatch(plain(&LOSSES, buffers, Grid::Direct([dims.groups, 1, 1])));
+}
+
+/// The number of ACTIVATION in `shaders/shared/activation.wgsl`.
+pub(super) fn activation(config: &LayerConfig) -> u32 {
+    match config.activation {
+        Activation::Relu => 0,
+        Activation::Gelu => 1,
+        Activation::GeluTanh => 2,
+        Activation::Silu => 3,
+    }
+}
+
+/// Column blocks of the experts' products, which `slot_scan` writes into their grids.
+pub(super) fn with_column_blocks(dims: Dims, s: &Sizes, tiling: Tiling) -> Dims {
+    let (nt, nn) = (tiling.tile(Product::Nt).columns as usize, tiling.tile(Product::Nn).columns as usize);
+    assert_eq!(nt, nn, "expert_out and expert_in_backward share a grid");
+    Dims {
+        column_blocks_in: s.u.div_ceil(nt) as u32,
+        column_blocks_out: s.d.div_ceil(nt) as u32,
+        column_blocks_hidden: s.f.div_ceil(nn) as u32,
+        ..dims
+    }
+}
+
+/// A product over all rows; `grid`: which of the grids that `slot_scan` wrote.
+pub(super) fn rows(
+    kernel: &'static crate::kernels::Kernel,
+    constants: Constants,
+    dims: Dims,
+    batch: &Batch,
+    buffers: Vec<BufferId>,
+    grid: u32,
+) -> Dispatch {
+    let grid = Grid::Indirect { buffer: batch.grids.id, word: 4 * grid };
+    Dispatch { kernel, constants, tiling: batch.row_tiling, dims, buffers, grid }
+}
+
+/// The four exchanges of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    Dispatch,
+    Combine,
+    CombineBackward,
+    DispatchBackward,
+}
+
+/// Records one exchange between the virtual devices; `moved`: the counters of its pass.
+pub(super) fn record_exchange(
+    rec: &mut Recording,
+    dims: Dims,
+    batch: &Batch,
+    what: Move,
+    [from, to]: [Buffer<f32>; 2],
+    moved: Buffer<u32>,
+) {
+    let to_experts = matches!(what, Move::Dispatch | Move::CombineBackward);
+    let second = matches!(what, Move::Combine | Move::DispatchBackward);
+    let dims = Dims { counter_base: u32::from(second) * dims.devices * dims.devices, ..dims };
+    let assignments = dims.tokens * dims.columns;
+    rec.dispatch(Dispatch {
+        kernel: &EXCHANGE,
+        constants: Constants(vec![
+            ("TO_EXPERTS", u32::from(to_experts)),
+            ("PER_TOKEN", u32::from(what == Move::Dispatch)),
+        ]),
+        tiling: Tiling::Direct,
+        dims,
+        buffers: vec![batch.placement.id, batch.expert_of.id, from.id, to.id, moved.id],
+        grid: Grid::Direct([assignments.div_ceil(64), dims.d4.div_ceil(EXCHANGE_SPAN), 1]),
+    });
+}

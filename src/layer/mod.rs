@@ -1,0 +1,17 @@
+//! The sparse layer: gate → route → dispatch → experts → combine, forward and backward, as recordings over its buffers.
+
+mod backward;
+mod batch;
+mod forward;
+mod pack;
+mod parameters;
+mod sizes;
+mod traffic;
+
+pub use backward::{Gradient, record as record_backward, record_sgd};
+pub use batch::{Backward, Batch, Exchange};
+pub use forward::{record as record_forward, record_losses};
+pub use pack::{Packed, pack, unpack};
+pub use parameters::Parameters;
+pub use sizes::Sizes;
+pub use traffic::{Op, Pass, PayloadKind, Traffic, backward_traffic, forward_traffic};

@@ -1,0 +1,65 @@
+//! A layer's weights, or their gradients, on a device.
+
+use super::Sizes;
+use crate::config::{LayerConfig, RouterConfig};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::recording::{Buffer, BufferId};
+
+/// Buffers shaped as [`super::Packed`].
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters {
+    /// `f32[stride, d]`: router, then the shared expert's gate.
+    pub router: Buffer<f32>,
+    /// `f32[stride]`: zeros without `routerBias`.
+    pub router_bias: Buffer<f32>,
+    /// `f32[E]`, or a placeholder; of weights only.
+    pub selection_bias: Buffer<f32>,
+    /// `f32[E + units, u, d]`: w1, or w1 and w3 alternating every four rows.
+    pub w_in: Buffer<f32>,
+    /// `f32[E + units, u]`.
+    pub b_in: Buffer<f32>,
+    /// `f32[E + units, d, f]`.
+    pub w_out: Buffer<f32>,
+    /// `f32[E + units, d]`.
+    pub b_out: Buffer<f32>,
+}
+
+impl Parameters {
+    /// Creates zeroed buffers for the weights of a layer.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] or [`Error::OutOfMemory`].
+    pub async fn create(engine: &Engine, config: &LayerConfig) -> Result<Self, Error> {
+        let s = Sizes::of(config);
+        let RouterConfig::TopK(router) = &config.router;
+        let selection = router.selection_bias.as_ref().map_or(4, Vec::len);
+        let all = s.all();
+        let wanted = [
+            ("router", s.stride * s.d),
+            ("routerBias", s.stride),
+            ("selectionBias", selection),
+            ("w1", all.saturating_mul(s.u).saturating_mul(s.d)),
+            ("b1", all * s.u),
+            ("w2", all.saturating_mul(s.d).saturating_mul(s.f)),
+            ("b2", all * s.d),
+        ];
+        let ids = engine.create(&wanted).await?;
+        let at = |i: usize| Buffer::new(ids[i], wanted[i].1);
+        Ok(Parameters {
+            router: at(0),
+            router_bias: at(1),
+            selection_bias: at(2),
+            w_in: at(3),
+            b_in: at(4),
+            w_out: at(5),
+            b_out: at(6),
+        })
+    }
+
+    /// All buffers.
+    pub fn buffers(&self) -> [BufferId; 7] {
+        let p = self;
+        [p.router.id, p.router_bias.id, p.selection_bias.id, p.w_in.id, p.b_in.id, p.w_out.id, p.b_out.id]
+    }
+}

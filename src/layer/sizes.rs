@@ -1,0 +1,97 @@
+//! The numbers a layer's buffers and dispatches are made of.
+
+use crate::config::{LayerConfig, RouterConfig};
+use crate::error::Error;
+use crate::kernels::{BLOCK, Dims};
+use crate::router::Switches;
+use crate::shape::pad4;
+
+/// Sizes that do not depend on the batch. `d`, `f` and `stride` are padded to multiples of 4.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Width of a token.
+    pub d: usize,
+    /// Hidden width of an expert.
+    pub f: usize,
+    /// Rows of an expert's first product: `f`, or `2·f` if gated.
+    pub u: usize,
+    /// Experts, `E`.
+    pub experts: usize,
+    /// Pieces of width `dFf` that the shared expert is cut into; each is an expert that gets every token.
+    pub units: usize,
+    /// Choices per token, `k`.
+    pub k: usize,
+    /// Logits of a token: experts, and the shared expert's gate.
+    pub stride: usize,
+    /// Routing groups.
+    pub groups: usize,
+    /// Virtual devices.
+    pub devices: usize,
+}
+
+impl Sizes {
+    /// The sizes of a layer.
+    pub fn of(config: &LayerConfig) -> Self {
+        let (d, f) = (pad4(config.d_model), pad4(config.d_ff));
+        let gate = usize::from(config.shared_expert.is_some_and(|s| s.gate));
+        Sizes {
+            d,
+            f,
+            u: if config.gated { 2 * f } else { f },
+            experts: config.experts,
+            units: config.shared_expert.map_or(0, |s| s.d_ff.div_ceil(config.d_ff)),
+            k: config.k(),
+            stride: pad4(config.experts + gate),
+            groups: config.groups,
+            devices: config.devices,
+        }
+    }
+
+    /// Experts and units.
+    pub fn all(&self) -> usize {
+        self.experts + self.units
+    }
+
+    /// Assignments of a token, those to the shared expert included.
+    pub fn columns(&self) -> usize {
+        self.k + self.units
+    }
+
+    /// The dispatches' uniform for a batch.
+    ///
+    /// # Errors
+    /// [`Error::TokensNotDivisible`].
+    pub fn dims(&self, config: &LayerConfig, tokens: usize, train: bool, step: u32) -> Result<Dims, Error> {
+        let group_tokens = config.tokens_per_group(tokens)?;
+        let RouterConfig::TopK(router) = &config.router;
+        let loss = |name: &str| config.loss_weights.get(name).copied().unwrap_or(0.0);
+        let in_group = (group_tokens * self.k) as u32;
+        let blocks = if Switches(config).by_key() { 1 } else { in_group.div_ceil(BLOCK) };
+        Ok(Dims {
+            tokens: tokens as u32,
+            group_tokens: group_tokens as u32,
+            groups: self.groups as u32,
+            experts: self.experts as u32,
+            choices: self.k as u32,
+            columns: self.columns() as u32,
+            slots: config.slots(group_tokens, train).map_or(u32::MAX, |slots| slots.min(u32::MAX as usize - 1) as u32),
+            stride: self.stride as u32,
+            devices: self.devices as u32,
+            blocks: blocks.max(1),
+            d4: (self.d / 4) as u32,
+            expert_groups: router.expert_groups as u32,
+            group_limit: router.group_limit as u32,
+            scale: router.scale,
+            jitter: router.jitter,
+            seed_lo: config.seed as u32,
+            seed_hi: (config.seed >> 32) as u32,
+            step,
+            balance: loss("loadBalance"),
+            balance_first: loss("loadBalanceFirst"),
+            z: loss("z"),
+            importance: loss("importance"),
+            hidden4: (self.f / 4) as u32,
+            ..Dims::default()
+        })
+    }
+}

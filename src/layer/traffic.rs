@@ -1,0 +1,98 @@
+//! Bytes between the virtual devices, from the rows that the exchanges counted while they moved.
+
+use crate::config::LayerConfig;
+
+/// Forward or backward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Pass {
+    /// From input to output.
+    Forward,
+    /// From gradient to gradient.
+    Backward,
+}
+
+/// What an exchange is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Op {
+    /// How many rows follow, where that is not fixed.
+    Counts,
+    /// Tokens to their experts.
+    Dispatch,
+    /// Results to their tokens.
+    Combine,
+}
+
+/// Whether an exchange carries rows or only numbers about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PayloadKind {
+    /// Rows.
+    Payload,
+    /// Counts.
+    Meta,
+}
+
+/// One all2all, in bytes.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Traffic {
+    /// Forward or backward.
+    pub pass: Pass,
+    /// What for.
+    pub op: Op,
+    /// Rows or numbers.
+    pub kind: PayloadKind,
+    /// `[N, N]`: from device i to device j on the wire, padding included; the diagonal is local.
+    pub bytes: Vec<f64>,
+    /// The same without padding.
+    pub useful_bytes: Vec<f64>,
+}
+
+impl Traffic {
+    /// Bytes that leave their device.
+    pub fn network_bytes(&self, devices: usize) -> f64 {
+        self.bytes.iter().enumerate().filter(|(at, _)| at / devices != at % devices).map(|(_, b)| b).sum()
+    }
+}
+
+const BYTES: usize = size_of::<f32>();
+
+/// One exchange of rows: `moved` is its `u32[N, N]` counters. With a bounded capacity every pair sends all its slots, filled or
+/// not: `E/N · G/N · C` rows.
+fn payload(config: &LayerConfig, tokens: usize, train: bool, pass: Pass, op: Op, moved: &[u32]) -> Traffic {
+    let row = (config.d_model * BYTES) as f64;
+    let useful_bytes: Vec<f64> = moved.iter().map(|rows| f64::from(*rows) * row).collect();
+    let n = config.devices;
+    let bytes = match config.slots(tokens / config.groups, train) {
+        None => useful_bytes.clone(),
+        Some(slots) => vec![(config.experts / n * (config.groups / n) * slots) as f64 * row; n * n],
+    };
+    Traffic { pass, op, kind: PayloadKind::Payload, bytes, useful_bytes }
+}
+
+/// The exchanges of a forward pass; `moved`: `u32[2, N, N]`, dispatch and combine.
+///
+/// Without a capacity the receivers must be told how many rows follow: 4 bytes for each of their experts.
+pub fn forward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: &[u32]) -> Vec<Traffic> {
+    let n = config.devices;
+    let mut all = Vec::new();
+    if config.slots(tokens / config.groups, train).is_none() {
+        let bytes = vec![(config.experts / n * size_of::<u32>()) as f64; n * n];
+        let useful_bytes = bytes.clone();
+        all.push(Traffic { pass: Pass::Forward, op: Op::Counts, kind: PayloadKind::Meta, bytes, useful_bytes });
+    }
+    all.push(payload(config, tokens, train, Pass::Forward, Op::Dispatch, &moved[..n * n]));
+    all.push(payload(config, tokens, train, Pass::Forward, Op::Combine, &moved[n * n..2 * n * n]));
+    all
+}
+
+/// The exchanges of a backward pass; `moved`: `u32[2, N, N]`, backward of combine and of dispatch.
+pub fn backward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: &[u32]) -> Vec<Traffic> {
+    let n = config.devices;
+    vec![
+        payload(config, tokens, train, Pass::Backward, Op::Combine, &moved[..n * n]),
+        payload(config, tokens, train, Pass::Backward, Op::Dispatch, &moved[n * n..2 * n * n]),
+    ]
+}

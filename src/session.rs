@@ -1,0 +1,9 @@
+//! The only objects with state: a runtime with its engine, and the layers on it.
+
+mod layer;
+mod runtime;
+mod types;
+
+pub use layer::MoeLayer;
+pub use runtime::{Device, Runtime};
+pub use types::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Read, Routing, Reads};

@@ -1,0 +1,380 @@
+//! A layer on an engine.
+
+use std::rc::Rc;
+
+use super::types::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Read, Routing};
+use crate::config::{LayerConfig, RouterConfig};
+use crate::engine::{Downloads, Engine};
+use crate::error::Error;
+use crate::init::init;
+use crate::kernels::{DROPPED, Dims, LOSS_NAMES, MOST_EXPERTS};
+use crate::layer::{self, Backward, Batch, Gradient, Packed, Parameters, Sizes};
+use crate::recording::Recording;
+use crate::shape::{pad_rows, strip_rows};
+use crate::weights::{LayerWeights, check_array};
+
+/// The last forward pass.
+struct Last {
+    dims: Dims,
+    of: Gradient,
+}
+
+/// A sparse layer: weights on a device, and the buffers of the last batch.
+pub struct MoeLayer {
+    engine: Rc<Engine>,
+    config: LayerConfig,
+    sizes: Sizes,
+    weights: Parameters,
+    batch: Option<Batch>,
+    backward: Option<Backward>,
+    gradients: Option<Parameters>,
+    last: Option<Last>,
+    /// Whether `gradients` hold those of a backward pass.
+    has_gradients: bool,
+}
+
+impl MoeLayer {
+    pub(super) async fn create(engine: Rc<Engine>, config: LayerConfig) -> Result<Self, Error> {
+        config.check()?;
+        let sizes = Sizes::of(&config);
+        if sizes.all() > MOST_EXPERTS {
+            return Err(Error::InvalidConfig {
+                field: "sharedExpert.dFf".into(),
+                got: format!("{}, {} times dFf", config.shared_expert.map_or(0, |s| s.d_ff), sizes.units),
+                wanted: format!("small enough that experts + sharedExpert.dFf / dFf is at most {MOST_EXPERTS}"),
+            });
+        }
+        let weights = Parameters::create(&engine, &config).await?;
+        let layer = MoeLayer {
+            engine,
+            sizes,
+            weights,
+            batch: None,
+            backward: None,
+            gradients: None,
+            last: None,
+            has_gradients: false,
+            config,
+        };
+        layer.upload(&init(&layer.config)).await?;
+        Ok(layer)
+    }
+
+    /// The checked description, defaults filled in.
+    pub fn config(&self) -> &LayerConfig {
+        &self.config
+    }
+
+    async fn upload(&self, weights: &LayerWeights) -> Result<(), Error> {
+        let packed = layer::pack(&self.config, weights);
+        let RouterConfig::TopK(router) = &self.config.router;
+        let mut rec = Recording::default();
+        rec.upload(self.weights.router, packed.router);
+        rec.upload(self.weights.router_bias, packed.router_bias);
+        rec.upload(self.weights.selection_bias, router.selection_bias.clone().unwrap_or_default());
+        rec.upload(self.weights.w_in, packed.w_in);
+        rec.upload(self.weights.b_in, packed.b_in);
+        rec.upload(self.weights.w_out, packed.w_out);
+        rec.upload(self.weights.b_out, packed.b_out);
+        self.engine.run(&rec).await.map(drop)
+    }
+
+    /// The weights.
+    ///
+    /// # Errors
+    /// Of the engine.
+    pub async fn weights(&self) -> Result<LayerWeights, Error> {
+        let mut rec = Recording::default();
+        download(&mut rec, &self.weights);
+        let mut downloads = self.engine.run(&rec).await?;
+        Ok(layer::unpack(&self.config, take(&mut downloads, &self.weights)))
+    }
+
+    /// Replaces the given arrays; all are checked before any is written.
+    ///
+    /// # Errors
+    /// [`Error::UnknownWeights`], [`Error::WrongLength`] or [`Error::NonFinite`], by name; then nothing has changed.
+    pub async fn set_weights(&mut self, given: Vec<(String, Vec<f32>)>) -> Result<(), Error> {
+        for (name, values) in &given {
+            check_array(&self.config, name, values)?;
+        }
+        let mut weights = self.weights().await?;
+        for (name, values) in given {
+            weights.get_mut(&name).expect("the name was checked").copy_from_slice(&values);
+        }
+        self.upload(&weights).await
+    }
+
+    /// Runs the layer on `x`: `f32[T, d]`, row-major.
+    ///
+    /// # Errors
+    /// [`Error::PartialToken`], [`Error::TokensNotDivisible`], [`Error::TooLarge`], [`Error::OutOfMemory`], or of the engine.
+    pub async fn forward(&mut self, x: &[f32], options: &ForwardOptions) -> Result<LayerOutput, Error> {
+        let d = self.config.d_model;
+        if !x.len().is_multiple_of(d) {
+            return Err(Error::PartialToken { what: "x".into(), got: x.len(), d_model: d });
+        }
+        let tokens = x.len() / d;
+        let dims = self.sizes.dims(&self.config, tokens, options.train, options.step)?;
+        self.prepare(&dims, options.train).await?;
+        let mut rec = Recording::default();
+        let keep = if options.train { self.backward.as_ref().map(|b| b.before) } else { None };
+        if let Some(batch) = &self.batch {
+            rec.upload(batch.x, pad_rows(x, d));
+            layer::record_forward(&mut rec, &self.config, dims, batch, &self.weights, options.train, keep);
+            self.record_reads(&mut rec, &dims, batch, &options.read);
+        }
+        // whatever happens below, the buffers no longer hold the pass before
+        self.last = None;
+        self.has_gradients = false;
+        let downloads = self.engine.run(&rec).await?;
+        self.last = Some(Last { dims, of: Gradient { train: options.train, kept: keep.is_some() } });
+        Ok(match &self.batch {
+            Some(batch) => self.output(&dims, batch, options, downloads),
+            None => self.empty_output(options),
+        })
+    }
+
+    /// Makes sure that buffers for the batch exist: none for no tokens, those of backward in training.
+    async fn prepare(&mut self, dims: &Dims, train: bool) -> Result<(), Error> {
+        let tokens = dims.tokens as usize;
+        if self.batch.as_ref().is_some_and(|b| b.tokens != tokens) || tokens == 0 {
+            self.release_batch();
+        }
+        if tokens > 0 && self.batch.is_none() {
+            self.batch = Some(Batch::create(&self.engine, &self.sizes, dims).await?);
+        }
+        if train {
+            self.prepare_backward().await?;
+        }
+        Ok(())
+    }
+
+    async fn prepare_backward(&mut self) -> Result<(), Error> {
+        if let (Some(batch), None) = (&self.batch, &self.backward) {
+            self.backward = Some(Backward::create(&self.engine, &self.sizes, batch).await?);
+        }
+        Ok(())
+    }
+
+    fn release_batch(&mut self) {
+        self.last = None;
+        if let Some(backward) = self.backward.take() {
+            backward.destroy(&self.engine);
+        }
+        if let Some(batch) = self.batch.take() {
+            batch.destroy(&self.engine);
+        }
+    }
+
+    fn record_reads(&self, rec: &mut Recording, dims: &Dims, b: &Batch, read: &[Read]) {
+        let s = &self.sizes;
+        if read.contains(&Read::Losses) {
+            layer::record_losses(rec, *dims, b);
+        }
+        for read in read {
+            match read {
+                Read::Output => rec.download(b.y),
+                Read::Routing => {
+                    rec.download_range(b.expert_of, 0..b.tokens * s.k);
+                    rec.download_range(b.weight, 0..b.tokens * s.columns());
+                    rec.download_range(b.placement, 0..2 * b.tokens * s.columns());
+                    rec.download_range(b.demanded, 0..s.groups * s.experts);
+                }
+                Read::Losses => rec.download_range(b.losses, 0..LOSS_NAMES.len() * s.groups),
+                Read::Traffic if s.devices > 1 => rec.download_range(b.moved, 0..2 * s.devices * s.devices),
+                Read::Traffic => rec.download_range(b.demanded, 0..s.groups * s.experts),
+                Read::Scores => rec.download_range(b.router, b.tokens * s.stride..2 * b.tokens * s.stride),
+            }
+        }
+    }
+
+    fn output(&self, dims: &Dims, b: &Batch, options: &ForwardOptions, mut downloads: Downloads) -> LayerOutput {
+        let s = &self.sizes;
+        let mut out = LayerOutput::default();
+        for read in &options.read {
+            match read {
+                Read::Output => out.output = Some(strip_rows(downloads.take(b.y), self.config.d_model)),
+                Read::Routing => {
+                    let experts = downloads.take(b.expert_of);
+                    let (weights, placement) = (downloads.take(b.weight), downloads.take(b.placement));
+                    out.routing = Some(self.routing(dims, experts, &weights, &placement, &downloads.take(b.demanded)));
+                }
+                Read::Losses => out.losses = Some(mean_over_groups(&downloads.take(b.losses))),
+                Read::Traffic => {
+                    let counted = downloads.take(b.moved);
+                    let moved = if s.devices > 1 { counted } else { self.kept_everywhere(dims, &counted) };
+                    out.traffic = Some(layer::forward_traffic(&self.config, b.tokens, options.train, &moved));
+                }
+                Read::Scores => {
+                    let scores = downloads.take(b.router);
+                    out.scores = Some(scores.chunks_exact(s.stride).flat_map(|row| &row[..s.experts]).copied().collect());
+                }
+            }
+        }
+        out
+    }
+
+    /// On one device nothing moves: every kept row stays, in both exchanges of a pass.
+    fn kept_everywhere(&self, dims: &Dims, demanded: &[u32]) -> Vec<u32> {
+        let kept = demanded.iter().map(|d| d.min(&dims.slots)).sum();
+        vec![kept, kept]
+    }
+
+    fn routing(&self, dims: &Dims, experts: Vec<u32>, weights: &[f32], placement: &[u32], demanded: &[u32]) -> Routing {
+        let s = &self.sizes;
+        let positions: Vec<i32> = placement
+            .chunks_exact(2 * s.columns())
+            .flat_map(|token| token.chunks_exact(2).take(s.k))
+            .map(|p| if p[0] == DROPPED { -1 } else { p[0] as i32 })
+            .collect();
+        let over_groups = |of: &dyn Fn(u32) -> u32| {
+            (0..s.experts).map(|e| demanded.iter().skip(e).step_by(s.experts).map(|d| of(*d)).sum()).collect()
+        };
+        Routing {
+            tokens: dims.tokens as usize,
+            slots: s.k,
+            experts: experts.into_iter().map(|e| e as i32).collect(),
+            weights: weights.chunks_exact(s.columns()).flat_map(|token| &token[..s.k]).copied().collect(),
+            kept: positions.iter().map(|p| u8::from(*p >= 0)).collect(),
+            positions,
+            demanded: over_groups(&|d| d),
+            load: over_groups(&|d| d.min(dims.slots)),
+        }
+    }
+
+    /// What a batch of no tokens brings back.
+    fn empty_output(&self, options: &ForwardOptions) -> LayerOutput {
+        let n = self.config.devices;
+        let mut out = LayerOutput::default();
+        for read in &options.read {
+            match read {
+                Read::Output => out.output = Some(Vec::new()),
+                Read::Scores => out.scores = Some(Vec::new()),
+                Read::Losses => out.losses = Some(LOSS_NAMES.map(|name| (name, 0.0)).to_vec()),
+                Read::Traffic => out.traffic = Some(layer::forward_traffic(&self.config, 0, options.train, &vec![0; 2 * n * n])),
+                Read::Routing => {
+                    let none = vec![0; self.config.experts];
+                    let routing = Routing { slots: self.sizes.k, demanded: none.clone(), load: none, ..Routing::default() };
+                    out.routing = Some(routing);
+                }
+            }
+        }
+        out
+    }
+
+    /// Runs the last forward pass backward from `d_output`: `f32[T, d]`, with the layer's weighted losses added.
+    ///
+    /// # Errors
+    /// [`Error::OutOfOrder`] without a forward pass, [`Error::WrongLength`], or as [`MoeLayer::forward`].
+    pub async fn backward(&mut self, d_output: &[f32], read: &[BackwardRead]) -> Result<LayerGradients, Error> {
+        let Some(Last { dims, of }) = &self.last else {
+            return Err(Error::OutOfOrder { call: "backward", needs: "forward" });
+        };
+        let (dims, of, d) = (*dims, *of, self.config.d_model);
+        let tokens = dims.tokens as usize;
+        if d_output.len() != tokens * d {
+            let shape = format!("[{tokens}, {d}]");
+            return Err(Error::WrongLength { what: "dOutput".into(), got: d_output.len(), wanted: tokens * d, shape });
+        }
+        self.prepare_backward().await?;
+        let gradients = match self.gradients {
+            Some(gradients) => gradients,
+            None => *self.gradients.insert(Parameters::create(&self.engine, &self.config).await?),
+        };
+        let mut rec = Recording::default();
+        if let (Some(batch), Some(backward)) = (&self.batch, &self.backward) {
+            rec.upload(backward.dy, pad_rows(d_output, d));
+            let weights = (&self.weights, &gradients);
+            layer::record_backward(&mut rec, &self.config, dims, (batch, backward), weights, of);
+        } else {
+            let g = &gradients;
+            for buffer in [g.router, g.router_bias, g.w_in, g.b_in, g.w_out, g.b_out] {
+                rec.clear(buffer);
+            }
+        }
+        let n = self.config.devices;
+        for read in read {
+            match (read, &self.batch, &self.backward) {
+                (BackwardRead::Weights, ..) => download(&mut rec, &gradients),
+                (BackwardRead::X, Some(_), Some(w)) => rec.download(w.dx),
+                (BackwardRead::Traffic, Some(_), Some(w)) if n > 1 => rec.download_range(w.moved, 0..2 * n * n),
+                (BackwardRead::Traffic, Some(b), _) => rec.download_range(b.demanded, 0..self.sizes.groups * self.sizes.experts),
+                (_, _, _) => {}
+            }
+        }
+        self.has_gradients = false;
+        let mut downloads = self.engine.run(&rec).await?;
+        self.has_gradients = true;
+        let mut out = LayerGradients::default();
+        for read in read {
+            match (read, &self.batch, &self.backward) {
+                (BackwardRead::Weights, ..) => {
+                    out.weights = Some(layer::unpack(&self.config, take(&mut downloads, &gradients)));
+                }
+                (BackwardRead::X, Some(_), Some(w)) => out.x = Some(strip_rows(downloads.take(w.dx), d)),
+                (BackwardRead::X, ..) => out.x = Some(Vec::new()),
+                (BackwardRead::Traffic, batch, _) => {
+                    let moved = match batch {
+                        None => vec![0; 2 * n * n],
+                        Some(b) if n == 1 => self.kept_everywhere(&dims, &downloads.take(b.demanded)),
+                        Some(b) => downloads.take(b.moved),
+                    };
+                    out.traffic = Some(layer::backward_traffic(&self.config, tokens, of.train, &moved));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// `weights −= learning_rate · gradients` of the last backward pass, on the device.
+    ///
+    /// # Errors
+    /// [`Error::OutOfOrder`] without a backward pass since the last forward one, [`Error::InvalidArgument`], or of the engine.
+    pub async fn apply_sgd(&mut self, learning_rate: f32) -> Result<(), Error> {
+        if !learning_rate.is_finite() {
+            return Err(Error::InvalidArgument {
+                what: "learningRate".into(),
+                got: learning_rate.to_string(),
+                wanted: "a finite number".into(),
+            });
+        }
+        let (true, Some(gradients)) = (self.has_gradients, &self.gradients) else {
+            return Err(Error::OutOfOrder { call: "applyGradients", needs: "backward" });
+        };
+        let mut rec = Recording::default();
+        layer::record_sgd(&mut rec, &self.config, &self.weights, gradients, learning_rate);
+        self.engine.run(&rec).await.map(drop)
+    }
+}
+
+impl Drop for MoeLayer {
+    fn drop(&mut self) {
+        self.release_batch();
+        let all = self.weights.buffers().into_iter().chain(self.gradients.iter().flat_map(Parameters::buffers));
+        all.for_each(|b| self.engine.destroy(b));
+    }
+}
+
+fn download(rec: &mut Recording, p: &Parameters) {
+    for buffer in [p.router, p.router_bias, p.w_in, p.b_in, p.w_out, p.b_out] {
+        rec.download(buffer);
+    }
+}
+
+fn take(downloads: &mut Downloads, p: &Parameters) -> Packed {
+    Packed {
+        router: downloads.take(p.router),
+        router_bias: downloads.take(p.router_bias),
+        w_in: downloads.take(p.w_in),
+        b_in: downloads.take(p.b_in),
+        w_out: downloads.take(p.w_out),
+        b_out: downloads.take(p.b_out),
+    }
+}
+
+fn mean_over_groups(losses: &[f32]) -> Vec<(&'static str, f32)> {
+    let groups = losses.len() / LOSS_NAMES.len();
+    let sum = |i: usize| losses.iter().skip(i).step_by(LOSS_NAMES.len()).sum::<f32>();
+    LOSS_NAMES.iter().enumerate().map(|(i, name)| (*name, sum(i) / groups as f32)).collect()
+}

@@ -1,0 +1,129 @@
+//! What calls take and give back.
+
+use crate::error::Error;
+use crate::layer::Traffic;
+use crate::weights::LayerWeights;
+
+/// Something that a forward pass can bring back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// The layer's output.
+    Output,
+    /// Who went where.
+    Routing,
+    /// The auxiliary losses.
+    Losses,
+    /// Bytes between devices.
+    Traffic,
+    /// Every token's score for every expert; only on request.
+    Scores,
+}
+
+/// Something that a backward pass can bring back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackwardRead {
+    /// Gradient of the input.
+    X,
+    /// Gradients of the weights.
+    Weights,
+    /// Bytes between devices.
+    Traffic,
+}
+
+/// Names of what can be read.
+pub trait Reads: Sized + Copy + 'static {
+    /// Every name with its meaning.
+    const KNOWN: &'static [(&'static str, Self)];
+
+    /// The meaning of a name.
+    ///
+    /// # Errors
+    /// [`Error::UnknownRead`].
+    fn named(name: &str) -> Result<Self, Error> {
+        let found = Self::KNOWN.iter().find(|(known, _)| *known == name).map(|(_, read)| *read);
+        found.ok_or_else(|| Error::UnknownRead {
+            name: name.into(),
+            known: Self::KNOWN.iter().map(|(known, _)| format!("\"{known}\"")).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+impl Reads for Read {
+    const KNOWN: &'static [(&'static str, Self)] = &[
+        ("output", Read::Output),
+        ("routing", Read::Routing),
+        ("losses", Read::Losses),
+        ("traffic", Read::Traffic),
+        ("scores", Read::Scores),
+    ];
+}
+
+impl Reads for BackwardRead {
+    const KNOWN: &'static [(&'static str, Self)] =
+        &[("x", BackwardRead::X), ("weights", BackwardRead::Weights), ("traffic", BackwardRead::Traffic)];
+}
+
+/// How a forward pass runs.
+#[derive(Clone, Debug)]
+pub struct ForwardOptions {
+    /// Training: capacity factor, jitter, and backward's rows are kept.
+    pub train: bool,
+    /// Step, for the counter-based random numbers.
+    pub step: u32,
+    /// What to bring back; with nothing the call only waits for the engine.
+    pub read: Vec<Read>,
+}
+
+impl Default for ForwardOptions {
+    fn default() -> Self {
+        let read = vec![Read::Output, Read::Routing, Read::Losses, Read::Traffic];
+        ForwardOptions { train: false, step: 0, read }
+    }
+}
+
+/// Who went where.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Routing {
+    /// Tokens `T`.
+    pub tokens: usize,
+    /// Columns of the arrays below: `k`.
+    pub slots: usize,
+    /// `i32[T, slots]`: expert of each choice.
+    pub experts: Vec<i32>,
+    /// `f32[T, slots]`: weight of each choice in the output, 0 where dropped.
+    pub weights: Vec<f32>,
+    /// `i32[T, slots]`: slot in the expert's buffer of the token's group, -1 where dropped.
+    pub positions: Vec<i32>,
+    /// `u8[T, slots]`: 1 where kept.
+    pub kept: Vec<u8>,
+    /// `u32[E]`: assignments before drops.
+    pub demanded: Vec<u32>,
+    /// `u32[E]`: assignments kept.
+    pub load: Vec<u32>,
+}
+
+/// What a forward pass brought back; what was not read is absent.
+#[derive(Clone, Debug, Default)]
+pub struct LayerOutput {
+    /// `f32[T, d]`.
+    pub output: Option<Vec<f32>>,
+    /// Who went where.
+    pub routing: Option<Routing>,
+    /// Auxiliary losses by name, unweighted, means over groups.
+    pub losses: Option<Vec<(&'static str, f32)>>,
+    /// Bytes between devices.
+    pub traffic: Option<Vec<Traffic>>,
+    /// `f32[T, E]`.
+    pub scores: Option<Vec<f32>>,
+}
+
+/// What a backward pass brought back; what was not read is absent.
+#[derive(Clone, Debug, Default)]
+pub struct LayerGradients {
+    /// `f32[T, d]`.
+    pub x: Option<Vec<f32>>,
+    /// Shaped as the weights.
+    pub weights: Option<LayerWeights>,
+    /// Bytes between devices.
+    pub traffic: Option<Vec<Traffic>>,
+}

@@ -1,0 +1,228 @@
+//! Between the session's types and plain JavaScript objects.
+
+use js_sys::{Array, Float32Array, Float64Array, Int32Array, Object, Reflect, Uint8Array, Uint32Array};
+use serde::Serialize;
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::config::{LayerConfig, RawLayerConfig};
+use crate::error::Error;
+use crate::layer::Traffic;
+use crate::session::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Read, Reads, Routing};
+use crate::weights::{LayerWeights, NAMES};
+
+/// A plain object that is filled field by field.
+struct Fields(Object);
+
+impl Fields {
+    fn new() -> Self {
+        Fields(Object::new())
+    }
+
+    fn set(&self, name: &str, value: impl Into<JsValue>) {
+        // setting a property of a fresh plain object cannot fail
+        let _ = Reflect::set(&self.0, &name.into(), &value.into());
+    }
+
+    fn done(self) -> JsValue {
+        self.0.into()
+    }
+}
+
+/// Anything serialisable as a plain object.
+pub(super) fn plain(value: &impl Serialize) -> JsValue {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    value.serialize(&serializer).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// An error as `{code, message, details}`.
+pub(super) fn error(error: Error) -> JsValue {
+    let fields = Fields::new();
+    fields.set("code", error.code());
+    fields.set("message", error.to_string());
+    fields.set("details", plain(error.details()));
+    fields.done()
+}
+
+/// A layer's description, checked.
+pub(super) fn config(value: JsValue) -> Result<LayerConfig, Error> {
+    let raw: RawLayerConfig =
+        serde_wasm_bindgen::from_value(value).map_err(|e| Error::MalformedConfig { reason: e.to_string() })?;
+    LayerConfig::from_raw(raw)
+}
+
+/// A description as a plain object; the selection bias as a typed array, as it was given.
+pub(super) fn config_object(config: &LayerConfig) -> JsValue {
+    let object = plain(config);
+    let crate::config::RouterConfig::TopK(router) = &config.router;
+    if let Some(bias) = &router.selection_bias
+        && let Ok(router) = Reflect::get(&object, &"router".into())
+    {
+        let _ = Reflect::set(&router, &"selectionBias".into(), &Float32Array::from(&bias[..]));
+    }
+    object
+}
+
+fn field(object: &JsValue, name: &str) -> Option<JsValue> {
+    Reflect::get(object, &name.into()).ok().filter(|v| !v.is_undefined() && !v.is_null())
+}
+
+fn invalid(what: &str, got: &JsValue, wanted: &str) -> Error {
+    Error::InvalidArgument { what: what.into(), got: format!("{got:?}"), wanted: wanted.into() }
+}
+
+/// `read` of an options object: absent means `default`.
+fn reads<R: Reads>(options: &JsValue, default: Vec<R>) -> Result<Vec<R>, Error> {
+    let Some(read) = field(options, "read") else { return Ok(default) };
+    let wanted = "an array of names";
+    let names = read.dyn_ref::<Array>().ok_or_else(|| invalid("read", &read, wanted))?;
+    let mut all = Vec::new();
+    for name in names.iter() {
+        let read = R::named(&name.as_string().ok_or_else(|| invalid("read", &name, wanted))?)?;
+        all.push(read);
+    }
+    Ok(all)
+}
+
+/// Options of `forward`.
+pub(super) fn forward_options(options: &JsValue) -> Result<ForwardOptions, Error> {
+    let mut out = ForwardOptions::default();
+    if let Some(train) = field(options, "train") {
+        out.train = train.as_bool().ok_or_else(|| invalid("train", &train, "true or false"))?;
+    }
+    if let Some(step) = field(options, "step") {
+        let wanted = "a whole number from 0 to 4294967295";
+        let whole = step.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n));
+        out.step = whole.ok_or_else(|| invalid("step", &step, wanted))? as u32;
+    }
+    out.read = reads(options, out.read)?;
+    unique(&mut out.read);
+    Ok(out)
+}
+
+/// What `backward` brings back.
+pub(super) fn backward_reads(options: &JsValue) -> Result<Vec<BackwardRead>, Error> {
+    let mut read = reads(options, BackwardRead::KNOWN.iter().map(|(_, read)| *read).collect())?;
+    unique(&mut read);
+    Ok(read)
+}
+
+/// A name given twice is read once.
+fn unique<R: PartialEq + Copy>(read: &mut Vec<R>) {
+    let all = std::mem::take(read);
+    for r in all {
+        if !read.contains(&r) {
+            read.push(r);
+        }
+    }
+}
+
+/// The learning rate of an `update`.
+pub(super) fn learning_rate(update: &JsValue) -> Result<f32, Error> {
+    let kind = field(update, "kind").unwrap_or_default();
+    if kind.as_string().as_deref() != Some("sgd") {
+        return Err(invalid("kind", &kind, "\"sgd\""));
+    }
+    let rate = field(update, "learningRate").unwrap_or_default();
+    Ok(rate.as_f64().ok_or_else(|| invalid("learningRate", &rate, "a finite number"))? as f32)
+}
+
+/// Arrays by name, as given; a value that is no `Float32Array` is an error.
+pub(super) fn given_weights(object: &JsValue) -> Result<Vec<(String, Vec<f32>)>, Error> {
+    let object = object.dyn_ref::<Object>().ok_or_else(|| invalid("weights", object, "an object of Float32Arrays"))?;
+    let mut all = Vec::new();
+    for key in Object::keys(object).iter() {
+        let (Some(name), Ok(value)) = (key.as_string(), Reflect::get(object, &key)) else { continue };
+        if value.is_undefined() {
+            continue;
+        }
+        let values = value.dyn_ref::<Float32Array>().ok_or_else(|| invalid(&name, &value, "a Float32Array"))?;
+        all.push((name, values.to_vec()));
+    }
+    Ok(all)
+}
+
+fn put_weights(fields: &Fields, weights: &LayerWeights) {
+    for name in NAMES {
+        if let Some(values) = weights.get(name) {
+            fields.set(name, Float32Array::from(values));
+        }
+    }
+}
+
+/// Weights as an object of typed arrays.
+pub(super) fn weights_object(weights: &LayerWeights) -> JsValue {
+    let fields = Fields::new();
+    put_weights(&fields, weights);
+    fields.done()
+}
+
+fn traffic_object(devices: usize, exchanges: &[Traffic]) -> JsValue {
+    let fields = Fields::new();
+    let all = Array::new();
+    for exchange in exchanges {
+        let one = Fields::new();
+        one.set("pass", plain(&exchange.pass));
+        one.set("op", plain(&exchange.op));
+        one.set("kind", plain(&exchange.kind));
+        one.set("bytes", Float64Array::from(&exchange.bytes[..]));
+        one.set("usefulBytes", Float64Array::from(&exchange.useful_bytes[..]));
+        all.push(&one.done());
+    }
+    fields.set("devices", devices as u32);
+    fields.set("exchanges", all);
+    fields.set("networkBytes", exchanges.iter().map(|e| e.network_bytes(devices)).sum::<f64>());
+    fields.done()
+}
+
+fn routing_object(routing: &Routing) -> JsValue {
+    let fields = Fields::new();
+    fields.set("tokens", routing.tokens as u32);
+    fields.set("slots", routing.slots as u32);
+    fields.set("experts", Int32Array::from(&routing.experts[..]));
+    fields.set("weights", Float32Array::from(&routing.weights[..]));
+    fields.set("positions", Int32Array::from(&routing.positions[..]));
+    fields.set("kept", Uint8Array::from(&routing.kept[..]));
+    fields.set("demanded", Uint32Array::from(&routing.demanded[..]));
+    fields.set("load", Uint32Array::from(&routing.load[..]));
+    fields.done()
+}
+
+/// What `forward` brought back.
+pub(super) fn output_object(devices: usize, out: &LayerOutput) -> JsValue {
+    let fields = Fields::new();
+    if let Some(output) = &out.output {
+        fields.set("output", Float32Array::from(&output[..]));
+    }
+    if let Some(routing) = &out.routing {
+        fields.set("routing", routing_object(routing));
+    }
+    if let Some(losses) = &out.losses {
+        let all = Fields::new();
+        for (name, value) in losses {
+            all.set(name, f64::from(*value));
+        }
+        fields.set("losses", all.done());
+    }
+    if let Some(traffic) = &out.traffic {
+        fields.set("traffic", traffic_object(devices, traffic));
+    }
+    if let Some(scores) = &out.scores {
+        fields.set("scores", Float32Array::from(&scores[..]));
+    }
+    fields.done()
+}
+
+/// What `backward` brought back.
+pub(super) fn gradients_object(devices: usize, out: &LayerGradients) -> JsValue {
+    let fields = Fields::new();
+    if let Some(weights) = &out.weights {
+        put_weights(&fields, weights);
+    }
+    if let Some(x) = &out.x {
+        fields.set("x", Float32Array::from(&x[..]));
+    }
+    if let Some(traffic) = &out.traffic {
+        fields.set("traffic", traffic_object(devices, traffic));
+    }
+    fields.done()
+}

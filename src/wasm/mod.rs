@@ -1,0 +1,8 @@
+//! Bindings for JavaScript: translation only. The package in `www/package` wraps them in the public interface.
+
+mod convert;
+mod layer;
+mod runtime;
+
+pub use layer::WasmLayer;
+pub use runtime::WasmRuntime;
