@@ -1,7 +1,23 @@
-//! Sparse expert models in the browser.
+//! Sparse expert models in the browser: gating, routing, dispatch, expert FFNs and combine as WebGPU compute shaders, forward
+//! and backward, on a mesh of virtual devices.
+//!
+//! Imports go down only (`tests/layers.rs`); `docs/ARCHITECTURE.md` has the picture.
+
 pub mod config;
+pub mod cpu;
+pub mod engine;
 pub mod error;
+pub mod gpu;
 pub mod init;
+pub mod kernels;
+pub mod layer;
+pub mod recording;
 pub mod reference;
 pub mod rng;
+pub mod router;
+pub mod session;
+pub mod shader;
+pub mod shape;
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
 pub mod weights;

@@ -46,7 +46,7 @@ impl Lost {
         }
     }
 
-    pub(super) fn wait(&self) -> impl Future<Output = (String, String)> + 'static {
+    pub(super) fn wait(&self) -> impl Future<Output = (String, String)> + use<> {
         let (tell, told) = oneshot::channel();
         let mut state = self.0.lock().unwrap_or_else(|poison| poison.into_inner());
         match &state.happened {

@@ -63,7 +63,7 @@ impl GpuEngine {
     }
 
     /// Resolves when the device is gone, with the platform's reason and message; never if it lives as long as the page.
-    pub fn when_lost(&self) -> impl Future<Output = (String, String)> + 'static {
+    pub fn when_lost(&self) -> impl Future<Output = (String, String)> + use<> {
         self.lost.wait()
     }
 

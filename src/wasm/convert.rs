@@ -7,7 +7,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use crate::config::{LayerConfig, RawLayerConfig};
 use crate::error::Error;
 use crate::layer::Traffic;
-use crate::session::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Read, Reads, Routing};
+use crate::session::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Reads, Routing};
 use crate::weights::{LayerWeights, NAMES};
 
 /// A plain object that is filled field by field.
