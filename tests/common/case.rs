@@ -1,0 +1,130 @@
+//! One run of a layer whose results are known.
+
+use webmoe::config::LayerConfig;
+use webmoe::weights::{LayerWeights, shape};
+
+use super::close::{Tol, compare};
+use super::got::Got;
+
+/// A layer, what goes in, and what must come out.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Family and name of the fixture, and the part of it, if it gives several cases.
+    pub id: String,
+    /// The layer.
+    pub config: LayerConfig,
+    /// Its weights.
+    pub weights: LayerWeights,
+    /// `[T, d]`.
+    pub x: Vec<f32>,
+    /// `[T, d]`: what goes into backward.
+    pub d_output: Vec<f32>,
+    /// Whether forward runs as in training.
+    pub train: bool,
+    /// What must come out.
+    pub expect: Vec<Expect>,
+}
+
+/// One result and the values it must have.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// Which result.
+    pub what: What,
+    /// All its values, row-major, or those `at` some places.
+    pub want: Vec<f64>,
+    /// The places of `want` in the result, if not all.
+    pub at: Option<Vec<usize>>,
+    /// How close.
+    pub tol: Tol,
+}
+
+/// The results that a fixture may know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// `[T, d]`.
+    Output,
+    /// `[T, E]`; compared only where the implementation shows them.
+    Logits,
+    /// `[T, E]`: weights in the output.
+    Weights,
+    /// `[T, k]`: weights of a token, largest first; the same however ties are broken.
+    SortedWeights,
+    /// `[T, E]`: 1 where an assignment was kept.
+    Kept,
+    /// `[T, E]`: place in the expert's buffer, -1 = none.
+    Positions,
+    /// `[E]`: assignments before drops.
+    Demanded,
+    /// `[E]`: assignments kept.
+    Load,
+    /// A loss, not weighted.
+    Loss(&'static str),
+    /// A gradient: `x`, or the name of an array of weights.
+    Gradient(&'static str),
+}
+
+impl Expect {
+    /// All values of a result.
+    pub fn all(what: What, want: Vec<f64>, tol: Tol) -> Self {
+        Expect { what, want, at: None, tol }
+    }
+
+    /// All values of a result of whole numbers.
+    pub fn exact(what: What, want: Vec<f64>) -> Self {
+        Expect::all(what, want, Tol::EXACT)
+    }
+}
+
+impl Case {
+    /// Number of tokens.
+    pub fn tokens(&self) -> usize {
+        self.x.len() / self.config.d_model
+    }
+
+    /// Everything in which `got` is not what is known; empty if all is well.
+    pub fn check(&self, got: &Got) -> Vec<String> {
+        self.expect.iter().filter_map(|expect| self.check_one(got, expect).err()).collect()
+    }
+
+    fn check_one(&self, got: &Got, expect: &Expect) -> Result<(), String> {
+        let label = format!("{}: {:?}", self.id, expect.what);
+        let (d, e) = (self.config.d_model, self.config.experts);
+        let (values, width) = match &expect.what {
+            What::Output => (got.output.clone(), d),
+            What::Logits => match &got.logits {
+                Some(logits) => (logits.clone(), e),
+                None => return Ok(()),
+            },
+            What::Weights => (got.routing.dense_weights(), e),
+            What::SortedWeights => (sorted_rows(&got.routing.weights, got.routing.slots), got.routing.slots),
+            What::Kept => (got.routing.dense_kept(), e),
+            What::Positions => (got.routing.dense_positions(), e),
+            What::Demanded => (got.routing.demanded.iter().map(|&n| f64::from(n)).collect(), e),
+            What::Load => (got.routing.load.iter().map(|&n| f64::from(n)).collect(), e),
+            What::Loss(name) => match got.losses.get(*name) {
+                Some(loss) => (vec![*loss], 1),
+                None => return Err(format!("{label} is absent")),
+            },
+            What::Gradient(name) => match got.gradients.get(*name) {
+                Some(values) => (values.clone(), shape(&self.config, name).map_or(d, |shape| shape[shape.len() - 1])),
+                None => return Err(format!("{label} is absent")),
+            },
+        };
+        match &expect.at {
+            None => compare(&label, &values, &expect.want, width, expect.tol),
+            Some(places) => {
+                let sampled: Vec<f64> = places.iter().map(|&i| values[i]).collect();
+                compare(&label, &sampled, &expect.want, 1, expect.tol)
+            }
+        }
+    }
+}
+
+/// Each row in descending order.
+fn sorted_rows(values: &[f64], width: usize) -> Vec<f64> {
+    let mut sorted = values.to_vec();
+    for row in sorted.chunks_exact_mut(width) {
+        row.sort_by(|a, b| b.total_cmp(a));
+    }
+    sorted
+}

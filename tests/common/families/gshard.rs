@@ -1,0 +1,147 @@
+//! Gates after GShard: DeepSpeed's top-1, top-2 and top-k, and fairscale's top-2.
+
+use webmoe::config::{Capacity, CapacityPer, LayerConfig, Order, Priority, Renormalize, Rounding, Slots, TopK};
+
+use super::super::case::{Case, Expect, What};
+use super::super::close::Tol;
+use super::super::fixture::{Fixture, family};
+use super::combine::{self, assert_capacity, bounded, first_choice_balance_gradient, fixed};
+use super::rows::{pick, times};
+
+/// Weight of the balancing loss in all these recordings.
+const AUX: f32 = 0.1;
+
+/// DeepSpeed's gates as layers.
+pub fn cases() -> Vec<Case> {
+    let top_1 = family("gshard_ds_top1").iter().map(top_1).collect::<Vec<_>>();
+    let top_2 = family("gshard_ds_top2").iter().map(top_2).collect();
+    let by_weight = family("gshard_ds_topk_probs_3").iter().map(|f| top_3(f, Priority::Weight)).collect();
+    let by_token = family("gshard_ds_topk_position_3").iter().map(|f| top_3(f, Priority::Arrival)).collect();
+    [top_1, top_2, by_weight, by_token].into_iter().flatten().collect()
+}
+
+/// fairscale's gate, with its noisy second choices.
+pub fn injected_cases() -> Vec<(Case, Vec<usize>)> {
+    family("gshard_fairscale").iter().map(noisy_top_2).collect()
+}
+
+/// Random token selection: an expert keeps the tokens with the largest recorded random numbers.
+///
+/// With one choice per token that is service in the order of the token's number for its own expert, so the tokens are
+/// put in that order and served as they arrive. Their gate numbers the slots anew in the tokens' order, which the layer
+/// does not, so slots are compared by whether there is one.
+fn top_1(f: &Fixture) -> Case {
+    let (tokens, e) = (f.size("T"), f.size("E"));
+    let (logits, uniform) = (f.f32s("in.logits"), f.f32s("in.rts_uniform"));
+    let key = |t: usize| {
+        let row = &logits[t * e..(t + 1) * e];
+        let first = (1..e).fold(0, |best, e| if row[e] > row[best] { e } else { best });
+        uniform[t * e + first]
+    };
+    let mut order: Vec<usize> = (0..tokens).collect();
+    order.sort_by(|&a, &b| key(b).total_cmp(&key(a)));
+
+    let mut config = combine::config(e, TopK::new(1));
+    config.capacity = bounded(by_factor(f, CapacityPer::Token));
+    config.loss_weights = [("loadBalance".to_owned(), AUX)].into();
+    assert_capacity(f.id(), &config, tokens, f.scalar("capacity") as usize);
+    let (logits, cotangent) = (pick(&logits, e, &order), pick(&f.f32s("cot.combine"), e, &order));
+    let ordered = |name: &str| pick(&f.f64s(name), e, &order);
+    let kept = ordered("out.slot_te").iter().map(|slot| f64::from(u8::from(*slot >= 0.0))).collect();
+    let mut case = combine::case(f.id(), config, logits, Some(cotangent));
+    case.expect = vec![
+        Expect::all(What::Output, ordered("out.combine_weight_te"), f.tol("out.combine_weight_te")),
+        Expect::all(What::Weights, ordered("out.combine_weight_te"), f.tol("out.combine_weight_te")),
+        Expect::exact(What::Kept, kept),
+        Expect::exact(What::Load, f.f64s("out.tokens_per_expert")),
+        balance(f, 1.0),
+        Expect::all(What::Gradient("x"), ordered("g.logits"), f.tol("g.logits")),
+    ];
+    case
+}
+
+/// GShard's top-2 without noise. The balancing loss counts first choices only, so it is taken out of the gradient.
+fn top_2(f: &Fixture) -> Case {
+    let (tokens, e) = (f.size("T"), f.size("E"));
+    let mut config = combine::config(e, TopK { renormalize: Renormalize::PostDrop, ..TopK::new(2) });
+    config.capacity = bounded(by_factor(f, CapacityPer::Assignment));
+    assert_capacity(f.id(), &config, tokens, f.scalar("capacity") as usize);
+    let mut case = gate_case(f, config);
+    case.expect.push(Expect::exact(What::Positions, f.f64s("out.slot_te")));
+    case.expect.push(without_balance(f, f64::from(AUX)));
+    case
+}
+
+/// DeepSpeed's top-k with k = 3, where an expert keeps its best, or its first, in the order of the tokens.
+fn top_3(f: &Fixture, priority: Priority) -> Case {
+    let (tokens, e) = (f.size("T"), f.size("E"));
+    let mut config = combine::config(e, TopK { renormalize: Renormalize::PostDrop, ..TopK::new(3) });
+    config.capacity =
+        Capacity::Bounded { slots: by_factor(f, CapacityPer::Assignment), priority, order: Order::Token };
+    config.loss_weights = [("loadBalance".to_owned(), AUX)].into();
+    assert_capacity(f.id(), &config, tokens, f.scalar("capacity") as usize);
+    let mut case = gate_case(f, config);
+    let slots = f.f64s("out.slot_te");
+    case.expect.push(match priority {
+        Priority::Arrival => Expect::exact(What::Positions, slots),
+        // They number the kept tokens anew in the tokens' order; the layer leaves the best one first.
+        _ => Expect::exact(What::Kept, slots.iter().map(|slot| f64::from(u8::from(*slot >= 0.0))).collect()),
+    });
+    case.expect.push(balance(f, 1.0));
+    case.expect.push(Expect::all(What::Gradient("x"), f.f64s("g.logits"), f.tol("g.logits")));
+    case
+}
+
+/// fairscale's top-2: first choice by logits, second by logits with noise.
+fn noisy_top_2(f: &Fixture) -> (Case, Vec<usize>) {
+    let e = f.size("E");
+    let mut config = combine::config(e, TopK { renormalize: Renormalize::PostDrop, ..TopK::new(2) });
+    config.capacity = bounded(fixed(f.scalar("capacity") as usize));
+    let (logits, noise) = (f.f32s("in.logits"), f.f32s("in.gumbel"));
+    let largest = |row: &[f32], but: Option<usize>| {
+        (0..e).filter(|&i| Some(i) != but).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0)
+    };
+    let rows = logits.chunks_exact(e).zip(noise.chunks_exact(e));
+    let choices = rows.flat_map(|(h, noise)| {
+        let first = largest(h, None);
+        let noisy: Vec<f32> = h.iter().zip(noise).map(|(h, noise)| h + noise).collect();
+        [first, largest(&noisy, Some(first))]
+    });
+    let choices = choices.collect();
+    let mut case = gate_case(f, config);
+    case.expect.push(Expect::exact(What::Positions, f.f64s("out.slot_te")));
+    // Their loss is the mean over experts of f·P, without the factor E².
+    case.expect.push(without_balance(f, f64::from(AUX) / (e * e) as f64));
+    (case, choices)
+}
+
+/// A gate with what every gate must give.
+fn gate_case(f: &Fixture, config: LayerConfig) -> Case {
+    let mut case = combine::case(f.id(), config, f.f32s("in.logits"), Some(f.f32s("cot.combine")));
+    let (weights, tol) = (f.f64s("out.combine_weight_te"), f.tol("out.combine_weight_te"));
+    case.expect = vec![
+        Expect::all(What::Output, weights.clone(), tol),
+        Expect::all(What::Weights, weights, tol),
+        Expect::exact(What::Load, f.f64s("out.tokens_per_expert")),
+    ];
+    case
+}
+
+fn by_factor(f: &Fixture, per: CapacityPer) -> Slots {
+    let factor = f.config("capacity_factor").as_f64().expect("DeepSpeed's gates have a capacity factor");
+    let min = f.size("min_capacity");
+    Slots::Factor { factor, eval_factor: factor, per, round: Rounding::Ceil, min, multiple_of: 1 }
+}
+
+/// Their balancing loss is `factor` times the layer's.
+fn balance(f: &Fixture, factor: f64) -> Expect {
+    let want = times(&[f.scalar("l_aux")], 1.0 / factor);
+    Expect::all(What::Loss("loadBalance"), want, Tol { abs: 0.0, rel: 1e-4 })
+}
+
+/// The recorded gradient less `weight` times that of the balance of first choices.
+fn without_balance(f: &Fixture, weight: f64) -> Expect {
+    let balance = first_choice_balance_gradient(&f.f32s("in.logits"), f.size("E"));
+    let want = f.f64s("g.logits").iter().zip(balance).map(|(g, balance)| g - weight * balance).collect();
+    Expect::all(What::Gradient("x"), want, f.tol("g.logits"))
+}

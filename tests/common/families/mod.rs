@@ -1,0 +1,10 @@
+//! One file for each family of fixtures: whose code it records, and how its case is said as a layer.
+
+pub mod aux_losses;
+pub mod combine;
+pub mod ffn_big;
+pub mod flaxformer;
+pub mod gshard;
+pub mod huggingface;
+pub mod megatron;
+mod rows;

@@ -1,0 +1,11 @@
+//! Recorded results of other projects' code as cases of our layer, and how to compare with them.
+//!
+//! Works natively and in a browser: the fixtures are part of the test binary.
+#![allow(dead_code, reason = "every test binary uses its own part of this")]
+
+pub mod case;
+pub mod close;
+pub mod families;
+mod fixture;
+pub mod fixtures;
+pub mod got;

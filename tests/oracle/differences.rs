@@ -1,0 +1,125 @@
+//! The oracle's gradients against central differences of its own forward pass.
+
+use webmoe::config::{
+    Activation, Capacity, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SharedExpert, Slots,
+    SoftmaxOver, TopK,
+};
+use webmoe::reference::{Setting, backward_exact, forward_exact};
+use webmoe::rng::uniform_f32;
+use webmoe::weights::{NAMES, Weights};
+
+use crate::common::close::{Tol, assert_close};
+
+const TOKENS: usize = 8;
+const STEP: f64 = 1e-5;
+const TOL: Tol = Tol { abs: 1e-8, rel: 1e-5 };
+
+fn noise(stream: u32, len: usize) -> Vec<f64> {
+    (0..len as u32).map(|i| 2.0 * f64::from(uniform_f32(7, 0, 0, i, stream)) - 1.0).collect()
+}
+
+/// Compares every gradient of a layer with differences; the random inputs are nowhere near a tie or a kink.
+fn assert_differences_agree(label: &str, config: &LayerConfig) {
+    config.check().unwrap_or_else(|e| panic!("{label}: {e}"));
+    let setting = Setting { train: true, step: 3, choices: None };
+    let mut weights = Weights::build(config, |name, len| {
+        noise(100 + NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32, len)
+    });
+    let mut x = noise(1, TOKENS * config.d_model);
+    let d_output = noise(2, x.len());
+    let objective = |weights: &Weights<f64>, x: &[f64]| -> f64 {
+        let forward = forward_exact(config, weights, x, setting).expect("a layer that runs");
+        let losses = config.loss_weights.iter().map(|(name, weight)| f64::from(*weight) * forward.losses[name.as_str()]);
+        forward.output.iter().zip(&d_output).map(|(y, d)| y * d).sum::<f64>() + losses.sum::<f64>()
+    };
+    let forward = forward_exact(config, &weights, &x, setting).expect("a layer that runs");
+    let gradients = backward_exact(config, &weights, &x, &forward, &d_output).expect("a layer that runs");
+
+    let mut differences = Vec::new();
+    for i in 0..x.len() {
+        let here = x[i];
+        let mut at = |value| {
+            x[i] = value;
+            objective(&weights, &x)
+        };
+        differences.push((at(here + STEP) - at(here - STEP)) / (2.0 * STEP));
+        x[i] = here;
+    }
+    assert_close(&format!("{label}: x"), &gradients.x, &differences, config.d_model, TOL);
+
+    for name in NAMES {
+        let Some(values) = weights.get(name).map(<[f64]>::to_vec) else { continue };
+        let mut at = |i: usize, value: f64| {
+            let mut moved = values.clone();
+            moved[i] = value;
+            weights.set(name, moved).expect("a known name");
+            objective(&weights, &x)
+        };
+        let differences: Vec<f64> = (0..values.len())
+            .map(|i| (at(i, values[i] + STEP) - at(i, values[i] - STEP)) / (2.0 * STEP))
+            .collect();
+        weights.set(name, values).expect("a known name");
+        let got = gradients.weights.get(name).unwrap_or_default();
+        assert_close(&format!("{label}: {name}"), got, &differences, config.d_model, TOL);
+    }
+}
+
+/// A layer that drops some of its tokens' choices, with jitter and all losses.
+fn layer(router: TopK) -> LayerConfig {
+    let router = TopK { scale: 1.5, jitter: 0.1, ..router };
+    let slots = Slots::Fixed { slots: 2 };
+    LayerConfig {
+        groups: 2,
+        router_bias: true,
+        capacity: Capacity::Bounded { slots, priority: Priority::Arrival, order: Order::Rank },
+        loss_weights: ["loadBalance", "z", "importance"].map(|name| (name.to_owned(), 0.3)).into(),
+        ..LayerConfig::new(4, 5, 4, RouterConfig::TopK(router))
+    }
+}
+
+#[test]
+fn gradients_are_right_for_every_way_to_weigh_and_every_expert() {
+    let weighings = [
+        (Scoring::Softmax, SoftmaxOver::All),
+        (Scoring::Softmax, SoftmaxOver::Selected),
+        (Scoring::Sigmoid, SoftmaxOver::All),
+    ];
+    let shared = [None, Some(SharedExpert { d_ff: 3, gate: false }), Some(SharedExpert { d_ff: 3, gate: true })];
+    for (scoring, softmax_over) in weighings {
+        for renormalize in [Renormalize::None, Renormalize::PreDrop, Renormalize::PostDrop] {
+            for activation in [Activation::Relu, Activation::Gelu, Activation::GeluTanh, Activation::Silu] {
+                for (gated, bias) in [(false, false), (false, true), (true, false), (true, true)] {
+                    for shared_expert in shared {
+                        let router = TopK { scoring, softmax_over, renormalize, ..TopK::new(2) };
+                        let config = LayerConfig { activation, gated, bias, shared_expert, ..layer(router) };
+                        assert_differences_agree(&format!("{config:?}"), &config);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_right_for_every_way_to_choose_and_to_drop() {
+    let limited = TopK {
+        scoring: Scoring::Sigmoid,
+        renormalize: Renormalize::PreDrop,
+        selection_bias: Some(vec![0.3, -0.2, 0.1, 0.4]),
+        expert_groups: 2,
+        group_limit: 1,
+        ..TopK::new(2)
+    };
+    assert_differences_agree("group limit and selection bias", &layer(limited));
+    assert_differences_agree("one choice", &layer(TopK::new(1)));
+    assert_differences_agree("all experts", &layer(TopK { renormalize: Renormalize::PostDrop, ..TopK::new(4) }));
+    for priority in [Priority::Arrival, Priority::Batch, Priority::Weight, Priority::Random] {
+        for order in [Order::Rank, Order::Token] {
+            let mut config = layer(TopK { renormalize: Renormalize::PostDrop, ..TopK::new(3) });
+            config.capacity = Capacity::Bounded { slots: Slots::Fixed { slots: 2 }, priority, order };
+            assert_differences_agree(&format!("{priority:?}, {order:?}"), &config);
+        }
+    }
+    let dropless = LayerConfig { capacity: Capacity::Dropless, ..layer(TopK::new(2)) };
+    assert_differences_agree("dropless", &dropless);
+}

@@ -1,0 +1,13 @@
+//! First link of the chain of trust: the f64 oracle against other projects' recorded results, against the golden
+//! example, against its own finite differences, and at its edges.
+#![cfg(not(target_arch = "wasm32"))]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod differences;
+mod edges;
+mod golden;
+mod properties;
+mod recorded;
+mod traffic;
