@@ -25,16 +25,7 @@ const STRANGERS: [(&str, &str); 1] = [("reference", "kernels")];
 /// The outside world, and the only modules that may name it.
 const OUTSIDE: [(&[&str], &[&str]); 2] = [
     (&["wgpu"], &["gpu"]),
-    (
-        &[
-            "js_sys",
-            "web_sys",
-            "wasm_bindgen",
-            "wasm_bindgen_futures",
-            "serde_wasm_bindgen",
-        ],
-        &["gpu", "wasm"],
-    ),
+    (&["js_sys", "web_sys", "wasm_bindgen", "wasm_bindgen_futures", "serde_wasm_bindgen"], &["gpu", "wasm"]),
 ];
 
 fn layer(module: &str) -> Option<usize> {
@@ -46,9 +37,7 @@ fn violations(file: &str, text: &str) -> Vec<String> {
     let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
     let module = path.split('/').next().unwrap_or(path);
     let Some(own) = layer(module) else {
-        return vec![format!(
-            "src/{file}: module {module} has no layer; give it one in tests/layers.rs"
-        )];
+        return vec![format!("src/{file}: module {module} has no layer; give it one in tests/layers.rs")];
     };
     let tokens = source::tokens(text);
     let mut found = Vec::new();
@@ -61,9 +50,9 @@ fn violations(file: &str, text: &str) -> Vec<String> {
             Some(above) if above > own => found.push(format!(
                 "src/{file}:{line}: {module} (layer {own}) imports {other} (layer {above}); imports go down only"
             )),
-            Some(_) if are_strangers(module, other) => found.push(format!(
-                "src/{file}:{line}: {module} and {other} may not import each other"
-            )),
+            Some(_) if are_strangers(module, other) => {
+                found.push(format!("src/{file}:{line}: {module} and {other} may not import each other"))
+            }
             Some(_) => {}
         }
     }
@@ -111,10 +100,7 @@ fn every_module_imports_from_its_own_layer_or_below() {
     let mut files = rust_files(&src);
     // The root declares the modules and stands outside the layers.
     files.retain(|file| file != "lib.rs");
-    assert!(
-        files.iter().any(|file| file == "config/check.rs"),
-        "the walk goes into folders: {files:?}"
-    );
+    assert!(files.iter().any(|file| file == "config/check.rs"), "the walk goes into folders: {files:?}");
     let found: Vec<String> = files
         .iter()
         .flat_map(|file| {
@@ -136,21 +122,17 @@ fn an_import_from_above_names_the_file_the_line_and_both_layers() {
 
 #[test]
 fn imports_from_the_own_layer_and_below_are_allowed() {
-    let text = "use crate::{error::Error, kernels::{mod_a, mod_b}, gpu};\npub(crate) fn f(x: crate::config::LayerConfig) {}\n";
+    let text =
+        "use crate::{error::Error, kernels::{mod_a, mod_b}, gpu};\npub(crate) fn f(x: crate::config::LayerConfig) {}\n";
     assert_eq!(violations("cpu.rs", text), [""; 0]);
 }
 
 #[test]
 fn every_path_of_a_group_is_seen() {
     let text = "use crate::{\n    error::{Error, gpu},\n    session,\n    config as c,\n    wasm::bindings,\n};\n";
-    let modules: Vec<(&str, usize)> = source::imports(&source::tokens(text), 1)
-        .iter()
-        .map(|import| (import.module, import.line))
-        .collect();
-    assert_eq!(
-        modules,
-        [("error", 2), ("session", 3), ("config", 4), ("wasm", 5)]
-    );
+    let modules: Vec<(&str, usize)> =
+        source::imports(&source::tokens(text), 1).iter().map(|import| (import.module, import.line)).collect();
+    assert_eq!(modules, [("error", 2), ("session", 3), ("config", 4), ("wasm", 5)]);
 }
 
 #[test]
@@ -190,11 +172,7 @@ fn f<'wgpu>(quote: char, s: &'wgpu str) {
 "##;
     assert_eq!(violations("config.rs", text), [""; 0]);
     let after = format!("{text}use crate::session;");
-    assert_eq!(
-        violations("config.rs", &after).len(),
-        1,
-        "the reader is back in code after every literal"
-    );
+    assert_eq!(violations("config.rs", &after).len(), 1, "the reader is back in code after every literal");
 }
 
 #[test]
@@ -203,10 +181,7 @@ fn oracles_and_kernels_do_not_import_each_other() {
         violations("kernels/route.rs", "use crate::reference::route;"),
         ["src/kernels/route.rs:1: kernels and reference may not import each other"]
     );
-    assert_eq!(
-        violations("reference/route.rs", "use crate::kernels::route;").len(),
-        1
-    );
+    assert_eq!(violations("reference/route.rs", "use crate::kernels::route;").len(), 1);
 }
 
 #[test]

@@ -20,9 +20,7 @@ pub fn tokens(source: &str) -> Vec<Token<'_>> {
     let mut rest = source;
     let mut line = 1;
     while let Some(first) = rest.chars().next() {
-        let skipped = comment(rest)
-            .or_else(|| string(rest))
-            .or_else(|| quote(rest));
+        let skipped = comment(rest).or_else(|| string(rest)).or_else(|| quote(rest));
         let length = skipped.unwrap_or_else(|| match first {
             ':' if rest.starts_with("::") => 2,
             _ if is_word(first) => run_of(rest, is_word),
@@ -84,9 +82,7 @@ fn string(text: &str) -> Option<usize> {
         let fence = &body[..run_of(body, |c| c == '#')];
         let inner = body[fence.len()..].strip_prefix('"')?;
         let close = format!("\"{fence}");
-        let length = inner
-            .find(&close)
-            .map_or(inner.len(), |at| at + close.len());
+        let length = inner.find(&close).map_or(inner.len(), |at| at + close.len());
         return Some(prefix + fence.len() + 1 + length);
     }
     let inner = body.strip_prefix('"')?;
@@ -142,10 +138,10 @@ pub fn imports<'a>(tokens: &[Token<'a>], depth: usize) -> Vec<Import<'a>> {
             }
             "crate" if text(at + 1) == "::" => found.extend(heads(tokens, at + 2)),
             "super" if at < 2 || text(at - 2) != "super" => {
-                let steps = (0..)
-                    .take_while(|i| text(at + 2 * i) == "super" && text(at + 2 * i + 1) == "::")
-                    .count();
-                if steps == depth + inline.len() {
+                let to_root = depth + inline.len();
+                let steps =
+                    (0..=to_root).take_while(|i| text(at + 2 * i) == "super" && text(at + 2 * i + 1) == "::").count();
+                if steps == to_root {
                     found.extend(heads(tokens, at + 2 * steps));
                 }
             }
@@ -157,10 +153,7 @@ pub fn imports<'a>(tokens: &[Token<'a>], depth: usize) -> Vec<Import<'a>> {
 
 /// The first words of what stands at `at`, a path or a group of paths in braces.
 fn heads<'a>(tokens: &[Token<'a>], at: usize) -> Vec<Import<'a>> {
-    let import = |token: &Token<'a>| Import {
-        module: token.text,
-        line: token.line,
-    };
+    let import = |token: &Token<'a>| Import { module: token.text, line: token.line };
     let Some(first) = tokens.get(at) else {
         return Vec::new();
     };

@@ -10,10 +10,5 @@ use crate::{build, needs};
 pub fn bench(flags: &[&str]) -> Result<(), String> {
     needs::install(needs::BENCH)?;
     build::assemble()?;
-    flags
-        .iter()
-        .fold(Call::new("node benches/peers/run.mjs"), |call, flag| {
-            call.arg(*flag)
-        })
-        .run()
+    flags.iter().fold(Call::new("node benches/peers/run.mjs"), |call, flag| call.arg(*flag)).run()
 }

@@ -41,12 +41,10 @@ pub fn assemble() -> Result<(), String> {
 fn bind(target: &str) -> Result<(), String> {
     let fresh = house::target().join("wasm-bindgen");
     // Without names of functions and tools: a tenth of the size, and nothing that a visitor could use.
-    Call::new(
-        "wasm-bindgen --target web --remove-name-section --remove-producers-section --out-dir",
-    )
-    .arg(house::as_typed(&fresh))
-    .arg(format!("{target}/wasm32-unknown-unknown/wasm/webmoe.wasm"))
-    .run()?;
+    Call::new("wasm-bindgen --target web --remove-name-section --remove-producers-section --out-dir")
+        .arg(house::as_typed(&fresh))
+        .arg(format!("{target}/wasm32-unknown-unknown/wasm/webmoe.wasm"))
+        .run()?;
     let optimised = optimise(&fresh.join(MODULE))?;
     let bindings = house::root().join(BINDINGS);
     fs::create_dir_all(&bindings).map_err(|e| cannot("make", &bindings, &e))?;
@@ -61,13 +59,8 @@ fn bind(target: &str) -> Result<(), String> {
 fn optimise(module: &Path) -> Result<PathBuf, String> {
     let kept = house::target().join("wasm-opt");
     let mut hash = DefaultHasher::new();
-    for input in [
-        module,
-        &house::root().join("www/node_modules/binaryen/package.json"),
-    ] {
-        fs::read(input)
-            .map_err(|e| cannot("read", input, &e))?
-            .hash(&mut hash);
+    for input in [module, &house::root().join("www/node_modules/binaryen/package.json")] {
+        fs::read(input).map_err(|e| cannot("read", input, &e))?.hash(&mut hash);
     }
     OPTIMISATION.hash(&mut hash);
     let output = kept.join(format!("{:016x}.wasm", hash.finish()));
@@ -92,9 +85,7 @@ fn optimise(module: &Path) -> Result<PathBuf, String> {
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    fs::copy(from, to)
-        .map(|_| ())
-        .map_err(|e| cannot("copy", from, &e))
+    fs::copy(from, to).map(|_| ()).map_err(|e| cannot("copy", from, &e))
 }
 
 fn cannot(act: &str, path: &Path, error: &std::io::Error) -> String {

@@ -17,11 +17,7 @@ pub struct Call {
 impl Call {
     /// The words of `line`, split at spaces.
     pub fn new(line: &str) -> Self {
-        Self {
-            words: line.split_whitespace().map(str::to_owned).collect(),
-            set: Vec::new(),
-            unset: Vec::new(),
-        }
+        Self { words: line.split_whitespace().map(str::to_owned).collect(), set: Vec::new(), unset: Vec::new() }
     }
 
     /// Adds one argument, which may contain spaces.
@@ -50,11 +46,7 @@ impl Call {
     pub fn run(&self) -> Result<(), String> {
         println!("$ {self}");
         let status = self.command().status().map_err(|e| self.no_start(&e))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("`{self}` failed ({status})"))
-        }
+        if status.success() { Ok(()) } else { Err(format!("`{self}` failed ({status})")) }
     }
 
     /// As [`Call::run`], and shows every line of the standard output to `see` as it is passed on.
@@ -63,11 +55,7 @@ impl Call {
     /// As [`Call::run`].
     pub fn watch(&self, mut see: impl FnMut(&str)) -> Result<(), String> {
         println!("$ {self}");
-        let mut child = self
-            .command()
-            .stdout(Stdio::piped())
-            .spawn()
-            .map_err(|e| self.no_start(&e))?;
+        let mut child = self.command().stdout(Stdio::piped()).spawn().map_err(|e| self.no_start(&e))?;
         let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped"));
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
@@ -77,21 +65,12 @@ impl Call {
             line.clear();
         }
         let status = child.wait().map_err(|e| self.no_start(&e))?;
-        if status.success() {
-            Ok(())
-        } else {
-            Err(format!("`{self}` failed ({status})"))
-        }
+        if status.success() { Ok(()) } else { Err(format!("`{self}` failed ({status})")) }
     }
 
     /// The first line that the command prints; `None` if it can't run, fails or prints nothing.
     pub fn first_line(&self) -> Option<String> {
-        let output = self
-            .command()
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .output()
-            .ok()?;
+        let output = self.command().stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
         let text = String::from_utf8_lossy(&output.stdout);
         let line = text.lines().next()?.trim();
         (output.status.success() && !line.is_empty()).then(|| line.to_owned())
@@ -100,10 +79,7 @@ impl Call {
     fn command(&self) -> Command {
         let (program, arguments) = self.words.split_first().expect("a command has a program");
         let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .current_dir(house::root())
-            .env("PATH", path_with_tools());
+        command.args(arguments).current_dir(house::root()).env("PATH", path_with_tools());
         if env::var_os("CARGO_TARGET_DIR").is_some() {
             // Given relative to where the developer stands, which is not where the command runs.
             command.env("CARGO_TARGET_DIR", house::target());
@@ -131,11 +107,7 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, word) in self.words.iter().enumerate() {
             let space = if i == 0 { "" } else { " " };
-            let quote = if word.contains(char::is_whitespace) {
-                "'"
-            } else {
-                ""
-            };
+            let quote = if word.contains(char::is_whitespace) { "'" } else { "" };
             write!(f, "{space}{quote}{word}{quote}")?;
         }
         Ok(())
@@ -154,27 +126,16 @@ mod tests {
 
     #[test]
     fn a_failing_command_is_named() {
-        let why = Call::new("node --eval")
-            .arg("process.exit(3)")
-            .watch(|_| ())
-            .unwrap_err();
-        assert!(
-            why.starts_with("`node --eval process.exit(3)` failed"),
-            "{why}"
-        );
+        let why = Call::new("node --eval").arg("process.exit(3)").watch(|_| ()).unwrap_err();
+        assert!(why.starts_with("`node --eval process.exit(3)` failed"), "{why}");
         let why = Call::new("no-such-program-here").run().unwrap_err();
-        assert!(
-            why.starts_with("`no-such-program-here` could not run"),
-            "{why}"
-        );
+        assert!(why.starts_with("`no-such-program-here` could not run"), "{why}");
     }
 
     #[test]
     fn watching_sees_every_line_of_the_output() {
         let mut lines = Vec::new();
-        Call::new("cargo --version --verbose")
-            .watch(|line| lines.push(line.to_owned()))
-            .unwrap();
+        Call::new("cargo --version --verbose").watch(|line| lines.push(line.to_owned())).unwrap();
         assert!(lines[0].starts_with("cargo "), "{lines:?}");
         assert!(lines.len() > 1, "{lines:?}");
     }

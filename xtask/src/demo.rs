@@ -12,9 +12,7 @@ pub const DEFAULT_PORT: u16 = 8080;
 pub fn port(text: &str) -> Result<u16, String> {
     match text.parse() {
         Ok(port) if port > 0 => Ok(port),
-        _ => Err(format!(
-            "--port wants a number from 1 to 65535, not `{text}`"
-        )),
+        _ => Err(format!("--port wants a number from 1 to 65535, not `{text}`")),
     }
 }
 
@@ -38,10 +36,7 @@ mod tests {
     fn a_port_is_a_number_that_fits() {
         assert_eq!(port("3000"), Ok(3000));
         for bad in ["0", "65536", "-1", "http", ""] {
-            assert!(
-                port(bad).unwrap_err().contains(&format!("`{bad}`")),
-                "{bad}"
-            );
+            assert!(port(bad).unwrap_err().contains(&format!("`{bad}`")), "{bad}");
         }
     }
 }

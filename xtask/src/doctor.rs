@@ -19,14 +19,7 @@ pub fn doctor() -> Result<(), String> {
             }
         };
         let mark = if need.found.is_ok() { "ok" } else { "--" };
-        println!(
-            "{}",
-            format!(
-                "{mark} {:<25}{found:<23} {:<23} {mend}",
-                need.what, need.wanted
-            )
-            .trim_end()
-        );
+        println!("{}", format!("{mark} {:<25}{found:<23} {:<23} {mend}", need.what, need.wanted).trim_end());
     }
     match missing {
         0 => Ok(()),

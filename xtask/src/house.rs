@@ -24,8 +24,5 @@ pub fn tools() -> PathBuf {
 
 /// `path` as it is typed in the root: relative if it lies below, else as it is.
 pub fn as_typed(path: &Path) -> String {
-    path.strip_prefix(root())
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }

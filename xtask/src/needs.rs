@@ -26,13 +26,7 @@ pub enum Mend {
 impl std::fmt::Display for Mend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Run(calls) => f.write_str(
-                &calls
-                    .iter()
-                    .map(Call::to_string)
-                    .collect::<Vec<_>>()
-                    .join(" && "),
-            ),
+            Self::Run(calls) => f.write_str(&calls.iter().map(Call::to_string).collect::<Vec<_>>().join(" && ")),
             Self::ByHand(text) => f.write_str(text),
         }
     }
@@ -44,40 +38,13 @@ pub type Look = fn() -> Need;
 /// What `cargo xtask build` and `demo` need.
 pub const BUILD: &[Look] = &[rust, wasm_target, wasm_bindgen, node, packages];
 /// What `cargo xtask test` needs.
-pub const TEST: &[Look] = &[
-    rust,
-    rust_components,
-    wasm_target,
-    wasm_bindgen,
-    wasm_pack,
-    node,
-    packages,
-    chromium,
-    vulkan,
-];
+pub const TEST: &[Look] =
+    &[rust, rust_components, wasm_target, wasm_bindgen, wasm_pack, node, packages, chromium, vulkan];
 /// What `cargo xtask bench` needs.
-pub const BENCH: &[Look] = &[
-    rust,
-    wasm_target,
-    wasm_bindgen,
-    node,
-    packages,
-    peer_packages,
-    chromium,
-];
+pub const BENCH: &[Look] = &[rust, wasm_target, wasm_bindgen, node, packages, peer_packages, chromium];
 /// Everything, in the order of installation.
-pub const ALL: &[Look] = &[
-    rust,
-    rust_components,
-    wasm_target,
-    wasm_bindgen,
-    wasm_pack,
-    node,
-    packages,
-    peer_packages,
-    chromium,
-    vulkan,
-];
+pub const ALL: &[Look] =
+    &[rust, rust_components, wasm_target, wasm_bindgen, wasm_pack, node, packages, peer_packages, chromium, vulkan];
 
 /// Installs what is missing of `looks`.
 ///
@@ -88,18 +55,12 @@ pub fn install(looks: &[Look]) -> Result<(), String> {
         let need = look();
         let Err(found) = need.found else { continue };
         let Mend::Run(calls) = &need.mend else {
-            return Err(format!(
-                "{}: {found}, wanted {}; {}",
-                need.what, need.wanted, need.mend
-            ));
+            return Err(format!("{}: {found}, wanted {}; {}", need.what, need.wanted, need.mend));
         };
         println!("{}: {found}, wanted {}; installing", need.what, need.wanted);
         let done = calls.iter().try_for_each(Call::run);
         if done.is_err() || look().found.is_err() {
-            return Err(format!(
-                "{} could not be installed here; run: {}",
-                need.what, need.mend
-            ));
+            return Err(format!("{} could not be installed here; run: {}", need.what, need.mend));
         }
     }
     Ok(())
@@ -107,15 +68,8 @@ pub fn install(looks: &[Look]) -> Result<(), String> {
 
 fn rust() -> Need {
     let wanted = probe::rust_version().unwrap_or_default();
-    let found = present(probe::version("rustc"), |version| {
-        probe::at_least(version, &wanted)
-    });
-    Need {
-        what: "Rust",
-        wanted: format!("{wanted} or later"),
-        found,
-        mend: run(["rustup update stable"]),
-    }
+    let found = present(probe::version("rustc"), |version| probe::at_least(version, &wanted));
+    Need { what: "Rust", wanted: format!("{wanted} or later"), found, mend: run(["rustup update stable"]) }
 }
 
 fn rust_components() -> Need {
@@ -134,8 +88,7 @@ fn rust_components() -> Need {
 }
 
 fn wasm_target() -> Need {
-    let folder =
-        Call::new("rustc --print target-libdir --target wasm32-unknown-unknown").first_line();
+    let folder = Call::new("rustc --print target-libdir --target wasm32-unknown-unknown").first_line();
     let found = match folder {
         Some(folder) if std::path::Path::new(&folder).is_dir() => Ok("installed".to_owned()),
         _ => Err("missing".to_owned()),
@@ -152,42 +105,27 @@ fn wasm_bindgen() -> Need {
     let wanted = probe::locked("Cargo.lock", "wasm-bindgen").unwrap_or_default();
     // wasm-pack takes the test runner from beside `wasm-bindgen`; both must be of the crate's version.
     let runner = probe::version("wasm-bindgen-test-runner");
-    let found = present(probe::version("wasm-bindgen"), |version| {
-        *version == wanted && runner.as_ref() == Some(version)
-    });
+    let found =
+        present(probe::version("wasm-bindgen"), |version| *version == wanted && runner.as_ref() == Some(version));
     let pinned = probe::locked("xtask/tools/Cargo.lock", "wasm-bindgen-cli").unwrap_or_default();
     let mend = if pinned == wanted {
         tool("wasm-bindgen")
     } else {
-        Mend::ByHand(format!(
-            "set wasm-bindgen-cli in xtask/tools/Cargo.toml from {pinned} to ={wanted}"
-        ))
+        Mend::ByHand(format!("set wasm-bindgen-cli in xtask/tools/Cargo.toml from {pinned} to ={wanted}"))
     };
-    Need {
-        what: "wasm-bindgen",
-        wanted,
-        found,
-        mend,
-    }
+    Need { what: "wasm-bindgen", wanted, found, mend }
 }
 
 fn wasm_pack() -> Need {
     let wanted = probe::locked("xtask/tools/Cargo.lock", "wasm-pack").unwrap_or_default();
     let found = present(probe::version("wasm-pack"), |version| *version == wanted);
-    Need {
-        what: "wasm-pack",
-        wanted,
-        found,
-        mend: tool("wasm-pack"),
-    }
+    Need { what: "wasm-pack", wanted, found, mend: tool("wasm-pack") }
 }
 
 fn node() -> Need {
     const OLDEST: &str = "20";
     let found = match (probe::version("node"), probe::version("npm")) {
-        (Some(node), Some(npm)) if probe::at_least(&node, OLDEST) => {
-            Ok(format!("{node}, npm {npm}"))
-        }
+        (Some(node), Some(npm)) if probe::at_least(&node, OLDEST) => Ok(format!("{node}, npm {npm}")),
         (Some(node), Some(_)) => Err(node),
         (Some(node), None) => Err(format!("{node}, no npm")),
         (None, _) => Err("missing".to_owned()),
@@ -196,9 +134,7 @@ fn node() -> Need {
         what: "Node.js with npm",
         wanted: format!("{OLDEST} or later"),
         found,
-        mend: Mend::ByHand(format!(
-            "install Node.js {OLDEST} or later and put node and npm on the PATH"
-        )),
+        mend: Mend::ByHand(format!("install Node.js {OLDEST} or later and put node and npm on the PATH")),
     }
 }
 
@@ -215,32 +151,17 @@ fn npm(what: &'static str, folder: &str) -> Need {
     Need {
         what,
         wanted: "as locked".to_owned(),
-        found: if installed {
-            Ok("as locked".to_owned())
-        } else {
-            Err("not as locked".to_owned())
-        },
+        found: if installed { Ok("as locked".to_owned()) } else { Err("not as locked".to_owned()) },
         // No install scripts: some packages fetch programs from elsewhere in theirs, and we need none of those.
-        mend: Mend::Run(vec![
-            Call::new("npm --prefix")
-                .arg(folder)
-                .arg("ci")
-                .arg("--ignore-scripts"),
-        ]),
+        mend: Mend::Run(vec![Call::new("npm --prefix").arg(folder).arg("ci").arg("--ignore-scripts")]),
     }
 }
 
 fn chromium() -> Need {
-    let browser = ["chromium", "chromium-browser", "google-chrome"]
-        .into_iter()
-        .find_map(probe::version);
+    let browser = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(probe::version);
     let found = match (browser, probe::version("chromedriver")) {
-        (Some(browser), Some(driver)) if probe::major(&browser) == probe::major(&driver) => {
-            Ok(browser)
-        }
-        (Some(browser), Some(driver)) => {
-            Err(format!("Chromium {browser} with chromedriver {driver}"))
-        }
+        (Some(browser), Some(driver)) if probe::major(&browser) == probe::major(&driver) => Ok(browser),
+        (Some(browser), Some(driver)) => Err(format!("Chromium {browser} with chromedriver {driver}")),
         (Some(browser), None) => Err(format!("{browser}, no chromedriver")),
         (None, _) => Err("missing".to_owned()),
     };
@@ -248,10 +169,7 @@ fn chromium() -> Need {
         what: "Chromium, chromedriver",
         wanted: "both, of one version".to_owned(),
         found,
-        mend: debian(
-            "chromium chromium-driver",
-            "install Chromium and its chromedriver and put them on the PATH",
-        ),
+        mend: debian("chromium chromium-driver", "install Chromium and its chromedriver and put them on the PATH"),
     }
 }
 
@@ -289,9 +207,7 @@ fn run<const N: usize>(lines: [&str; N]) -> Mend {
 /// Builds one of the programs of `xtask/tools`, from its own lock file.
 fn tool(feature: &str) -> Mend {
     let folder = house::as_typed(&house::target().join("tools"));
-    let call = Call::new(
-        "cargo build --release --locked --manifest-path xtask/tools/Cargo.toml --target-dir",
-    );
+    let call = Call::new("cargo build --release --locked --manifest-path xtask/tools/Cargo.toml --target-dir");
     Mend::Run(vec![call.arg(folder).arg("--features").arg(feature)])
 }
 
@@ -315,10 +231,7 @@ mod tests {
     #[test]
     fn the_tools_pin_the_wasm_bindgen_of_the_crate() {
         let tools = probe::locked("xtask/tools/Cargo.lock", "wasm-bindgen-cli");
-        assert!(
-            tools.is_some(),
-            "xtask/tools/Cargo.lock pins wasm-bindgen-cli"
-        );
+        assert!(tools.is_some(), "xtask/tools/Cargo.lock pins wasm-bindgen-cli");
         assert_eq!(tools, probe::locked("Cargo.lock", "wasm-bindgen"));
     }
 
@@ -332,10 +245,7 @@ mod tests {
                 mend: Mend::ByHand("find one".to_owned()),
             }
         }
-        assert_eq!(
-            install(&[never]),
-            Err("a unicorn: none, wanted one; find one".to_owned())
-        );
+        assert_eq!(install(&[never]), Err("a unicorn: none, wanted one; find one".to_owned()));
     }
 
     #[test]

@@ -28,10 +28,7 @@ pub fn major(version: &str) -> Option<u64> {
 }
 
 fn numbers(version: &str) -> Vec<u64> {
-    version
-        .split('.')
-        .map_while(|part| part.parse().ok())
-        .collect()
+    version.split('.').map_while(|part| part.parse().ok()).collect()
 }
 
 /// The version that a Cargo lock file, below the root, pins for a package.
@@ -48,31 +45,18 @@ fn locked_in<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
 /// The oldest Rust that the crate compiles with, from its manifest.
 pub fn rust_version() -> Option<String> {
     let manifest = fs::read_to_string(house::root().join("Cargo.toml")).ok()?;
-    manifest
-        .lines()
-        .find_map(|line| value(line, "rust-version"))
-        .map(str::to_owned)
+    manifest.lines().find_map(|line| value(line, "rust-version")).map(str::to_owned)
 }
 
 /// The text of a TOML line `key = "text"`.
 fn value<'a>(line: &'a str, key: &str) -> Option<&'a str> {
-    line.strip_prefix(key)?
-        .trim_start()
-        .strip_prefix('=')?
-        .trim()
-        .strip_prefix('"')?
-        .strip_suffix('"')
+    line.strip_prefix(key)?.trim_start().strip_prefix('=')?.trim().strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Whether the npm packages of a folder are there and not older than its lock file.
 pub fn npm_installed(folder: &Path) -> bool {
-    let changed = |file: &str| -> Option<SystemTime> {
-        fs::metadata(folder.join(file)).ok()?.modified().ok()
-    };
-    match (
-        changed("package-lock.json"),
-        changed("node_modules/.package-lock.json"),
-    ) {
+    let changed = |file: &str| -> Option<SystemTime> { fs::metadata(folder.join(file)).ok()?.modified().ok() };
+    match (changed("package-lock.json"), changed("node_modules/.package-lock.json")) {
         (Some(lock), Some(installed)) => installed >= lock,
         _ => false,
     }
@@ -89,11 +73,7 @@ pub fn vulkan_driver() -> Option<String> {
     if let Some(files) = named.iter().find_map(|name| std::env::var(name).ok()) {
         return Some(files);
     }
-    let folders = [
-        "/usr/share/vulkan/icd.d",
-        "/usr/local/share/vulkan/icd.d",
-        "/etc/vulkan/icd.d",
-    ];
+    let folders = ["/usr/share/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
     let mut files: Vec<String> = folders
         .iter()
         .filter_map(|folder| fs::read_dir(folder).ok())
@@ -114,10 +94,7 @@ mod tests {
     fn a_version_is_the_first_word_like_a_number() {
         assert_eq!(version_in("wasm-bindgen 0.2.130"), Some("0.2.130"));
         assert_eq!(version_in("v20.20.2"), Some("20.20.2"));
-        assert_eq!(
-            version_in("ChromeDriver 156.0.1 (a21ce95c)"),
-            Some("156.0.1")
-        );
+        assert_eq!(version_in("ChromeDriver 156.0.1 (a21ce95c)"), Some("156.0.1"));
         assert_eq!(version_in("no version"), None);
     }
 
@@ -131,7 +108,8 @@ mod tests {
 
     #[test]
     fn the_lock_file_gives_the_version_of_exactly_that_package() {
-        let lock = "[[package]]\nname = \"a-b\"\nversion = \"2.0.0\"\n\n[[package]]\nname = \"a\"\nversion = \"1.5.0\"\n";
+        let lock =
+            "[[package]]\nname = \"a-b\"\nversion = \"2.0.0\"\n\n[[package]]\nname = \"a\"\nversion = \"1.5.0\"\n";
         assert_eq!(locked_in(lock, "a"), Some("1.5.0"));
         assert_eq!(locked_in(lock, "a-b"), Some("2.0.0"));
         assert_eq!(locked_in(lock, "b"), None);
@@ -145,10 +123,7 @@ mod tests {
         fs::write(&lock, "{}").unwrap();
         assert!(!npm_installed(&folder), "nothing is installed yet");
         fs::write(folder.join("node_modules/.package-lock.json"), "{}").unwrap();
-        assert!(
-            npm_installed(&folder),
-            "installed after the lock file was written"
-        );
+        assert!(npm_installed(&folder), "installed after the lock file was written");
         let later = SystemTime::now() + std::time::Duration::from_mins(1);
         fs::File::open(&lock).unwrap().set_modified(later).unwrap();
         assert!(!npm_installed(&folder), "the lock file has changed since");

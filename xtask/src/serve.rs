@@ -20,9 +20,7 @@ pub fn bind(port: u16) -> Result<TcpListener, String> {
         io::ErrorKind::AddrInUse => {
             format!("port {port} is taken; choose another: cargo xtask demo --port N")
         }
-        _ => format!(
-            "can't listen on port {port}: {error}; choose another: cargo xtask demo --port N"
-        ),
+        _ => format!("can't listen on port {port}: {error}; choose another: cargo xtask demo --port N"),
     })
 }
 
@@ -32,9 +30,7 @@ pub fn bind(port: u16) -> Result<TcpListener, String> {
 /// If the folder can't be read.
 pub fn serve(listener: &TcpListener, folder: &Path) -> Result<(), String> {
     // Resolved, so that every file can be compared with it.
-    let folder = folder
-        .canonicalize()
-        .map_err(|error| format!("can't serve {}: {error}", folder.display()))?;
+    let folder = folder.canonicalize().map_err(|error| format!("can't serve {}: {error}", folder.display()))?;
     for stream in listener.incoming().flatten() {
         let folder = folder.clone();
         // A visitor who leaves in the middle is no error of ours.
@@ -54,10 +50,7 @@ fn answer(mut stream: &TcpStream, folder: &Path) -> io::Result<()> {
         line.clear();
     }
     let mut words = request.split_whitespace();
-    let (method, target) = (
-        words.next().unwrap_or_default(),
-        words.next().unwrap_or_default(),
-    );
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let reply = reply(method, target, folder);
     stream.write_all(reply.head().as_bytes())?;
     if method != "HEAD" {
@@ -75,11 +68,7 @@ struct Reply {
 
 impl Reply {
     fn says(status: &'static str) -> Self {
-        Self {
-            status,
-            kind: "text/plain; charset=utf-8",
-            body: format!("{status}\n").into_bytes(),
-        }
+        Self { status, kind: "text/plain; charset=utf-8", body: format!("{status}\n").into_bytes() }
     }
 
     fn head(&self) -> String {
@@ -102,11 +91,7 @@ fn reply(method: &str, target: &str, folder: &Path) -> Reply {
         return Reply::says("404 Not Found");
     };
     match fs::read(&file) {
-        Ok(body) => Reply {
-            status: "200 OK",
-            kind: kind(&file),
-            body,
-        },
+        Ok(body) => Reply { status: "200 OK", kind: kind(&file), body },
         Err(_) => Reply::says("404 Not Found"),
     }
 }
@@ -148,11 +133,7 @@ fn percent_decoded(text: &str) -> Option<String> {
 
 /// The media type of a file, by its name's ending. Browsers refuse modules and streaming wasm of another type.
 fn kind(file: &Path) -> &'static str {
-    match file
-        .extension()
-        .and_then(|ending| ending.to_str())
-        .unwrap_or_default()
-    {
+    match file.extension().and_then(|ending| ending.to_str()).unwrap_or_default() {
         "html" => "text/html; charset=utf-8",
         "js" | "mjs" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
@@ -179,8 +160,7 @@ mod tests {
 
     impl Site {
         fn new(name: &str) -> Self {
-            let base =
-                std::env::temp_dir().join(format!("webmoe-serve-{name}-{}", std::process::id()));
+            let base = std::env::temp_dir().join(format!("webmoe-serve-{name}-{}", std::process::id()));
             fs::create_dir_all(base.join("site/assets")).unwrap();
             fs::write(base.join("secret.txt"), "secret").unwrap();
             fs::write(base.join("site/index.html"), "<p>page</p>").unwrap();
@@ -217,10 +197,7 @@ mod tests {
     fn the_root_is_the_index_page_and_is_never_cached() {
         let answer = ask(&Site::new("root"), "GET / HTTP/1.1");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
-        assert!(
-            answer.contains("Content-Type: text/html; charset=utf-8\r\n"),
-            "{answer}"
-        );
+        assert!(answer.contains("Content-Type: text/html; charset=utf-8\r\n"), "{answer}");
         assert!(answer.contains("Content-Length: 11\r\n"), "{answer}");
         assert!(answer.contains("Cache-Control: no-store\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\n<p>page</p>"), "{answer}");
@@ -229,10 +206,7 @@ mod tests {
     #[test]
     fn head_sends_the_headers_of_get_without_the_body() {
         let answer = ask(&Site::new("head"), "HEAD /webmoe_bg.wasm HTTP/1.1");
-        assert!(
-            answer.contains("Content-Type: application/wasm\r\n"),
-            "{answer}"
-        );
+        assert!(answer.contains("Content-Type: application/wasm\r\n"), "{answer}");
         assert!(answer.contains("Content-Length: 4\r\n"), "{answer}");
         assert!(answer.ends_with("\r\n\r\n"), "{answer}");
     }
@@ -240,10 +214,7 @@ mod tests {
     #[test]
     fn names_are_decoded_and_queries_ignored() {
         let answer = ask(&Site::new("names"), "GET /assets/a%20b.js?v=1#top HTTP/1.1");
-        assert!(
-            answer.contains("Content-Type: text/javascript; charset=utf-8\r\n"),
-            "{answer}"
-        );
+        assert!(answer.contains("Content-Type: text/javascript; charset=utf-8\r\n"), "{answer}");
         assert!(answer.ends_with("run()"), "{answer}");
     }
 
@@ -251,8 +222,7 @@ mod tests {
     fn nothing_outside_the_folder_is_served() {
         let site = Site::new("outside");
         #[cfg(unix)]
-        std::os::unix::fs::symlink(site.0.join("secret.txt"), site.folder().join("link.txt"))
-            .unwrap();
+        std::os::unix::fs::symlink(site.0.join("secret.txt"), site.folder().join("link.txt")).unwrap();
         for target in [
             "/../secret.txt",
             "/assets/../../secret.txt",
@@ -263,41 +233,22 @@ mod tests {
             "/link.txt",
             "secret.txt",
         ] {
-            assert_eq!(
-                reply("GET", target, &site.folder()).status,
-                "404 Not Found",
-                "{target}"
-            );
+            assert_eq!(reply("GET", target, &site.folder()).status, "404 Not Found", "{target}");
         }
     }
 
     #[test]
     fn what_is_not_there_or_malformed_is_not_found() {
         let site = Site::new("missing");
-        for target in [
-            "/missing.js",
-            "/assets",
-            "/assets/",
-            "/%zz",
-            "/%f",
-            "/%ff",
-            "",
-        ] {
-            assert_eq!(
-                reply("GET", target, &site.folder()).status,
-                "404 Not Found",
-                "{target}"
-            );
+        for target in ["/missing.js", "/assets", "/assets/", "/%zz", "/%f", "/%ff", ""] {
+            assert_eq!(reply("GET", target, &site.folder()).status, "404 Not Found", "{target}");
         }
     }
 
     #[test]
     fn other_methods_are_refused() {
         let answer = ask(&Site::new("methods"), "POST / HTTP/1.1");
-        assert!(
-            answer.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"),
-            "{answer}"
-        );
+        assert!(answer.starts_with("HTTP/1.1 405 Method Not Allowed\r\n"), "{answer}");
         assert!(answer.contains("Allow: GET, HEAD\r\n"), "{answer}");
     }
 
@@ -305,9 +256,6 @@ mod tests {
     fn a_taken_port_is_told_in_a_line_that_names_the_option() {
         let first = bind(0).unwrap();
         let why = bind(first.local_addr().unwrap().port()).unwrap_err();
-        assert!(
-            why.contains("is taken") && why.contains("--port") && !why.contains('\n'),
-            "{why}"
-        );
+        assert!(why.contains("is taken") && why.contains("--port") && !why.contains('\n'), "{why}");
     }
 }

@@ -14,11 +14,7 @@ pub fn test() -> ExitCode {
         Ok(()) => run_all(&mut report),
         Err(why) => {
             eprintln!("xtask: {why}");
-            report.rows.push(Row {
-                name: "installation".to_owned(),
-                tally: Tally::FAIL,
-                seconds: 0,
-            });
+            report.rows.push(Row { name: "installation".to_owned(), tally: Tally::FAIL, seconds: 0 });
         }
     }
     report.print()
@@ -26,22 +22,14 @@ pub fn test() -> ExitCode {
 
 fn run_all(report: &mut Report) {
     report.check("formatting", || Call::new("cargo fmt --all --check").run());
-    report.check("lints, native", || {
-        Call::new("cargo clippy --workspace --all-targets -- -D warnings").run()
-    });
+    report.check("lints, native", || Call::new("cargo clippy --workspace --all-targets -- -D warnings").run());
     report.check("lints, wasm", || {
-        let call = Call::new(
-            "cargo clippy --package webmoe --target wasm32-unknown-unknown --all-targets",
-        );
+        let call = Call::new("cargo clippy --package webmoe --target wasm32-unknown-unknown --all-targets");
         call.arg("--").arg("-D").arg("warnings").for_wasm().run()
     });
     report.suite("native tests", &native(), Ends::EachBinary);
     for test in browser_tests() {
-        report.suite(
-            &format!("tests/{test}.rs in Chromium"),
-            &in_chromium(&test),
-            Ends::EachBinary,
-        );
+        report.suite(&format!("tests/{test}.rs in Chromium"), &in_chromium(&test), Ends::EachBinary);
     }
     let built = report.check("package and page", build::assemble);
     for runner in ["tests/package/run.mjs", "tests/page/run.mjs"] {
@@ -51,9 +39,7 @@ fn run_all(report: &mut Report) {
         if built {
             report.suite(runner, &Call::new("node").arg(runner), Ends::Once);
         } else {
-            report.check(runner, || {
-                Err("not run: there is nothing built to test".to_owned())
-            });
+            report.check(runner, || Err("not run: there is nothing built to test".to_owned()));
         }
     }
 }
@@ -69,9 +55,7 @@ fn native() -> Call {
 
 /// The names of the test files that run in the browser: `tests/web*.rs`.
 fn browser_tests() -> Vec<String> {
-    let files = fs::read_dir(house::root().join("tests"))
-        .into_iter()
-        .flatten();
+    let files = fs::read_dir(house::root().join("tests")).into_iter().flatten();
     let mut names: Vec<String> = files
         .filter_map(|file| file.ok()?.file_name().into_string().ok())
         .filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))
@@ -115,11 +99,7 @@ impl Report {
     fn check(&mut self, name: &str, act: impl FnOnce() -> Result<(), String>) -> bool {
         let started = begin(name);
         let done = act();
-        let tally = if done.is_ok() {
-            Tally::PASS
-        } else {
-            Tally::FAIL
-        };
+        let tally = if done.is_ok() { Tally::PASS } else { Tally::FAIL };
         self.end(name, tally, started, &done);
         done.is_ok()
     }
@@ -143,32 +123,19 @@ impl Report {
         if let Err(why) = done {
             eprintln!("xtask: {why}");
         }
-        self.rows.push(Row {
-            name: name.to_owned(),
-            tally,
-            seconds: started.elapsed().as_secs(),
-        });
+        self.rows.push(Row { name: name.to_owned(), tally, seconds: started.elapsed().as_secs() });
     }
 
     /// Prints the summary and the total.
     fn print(&self) -> ExitCode {
         println!("\n== summary");
         let mut total = Tally::default();
-        for Row {
-            name,
-            tally,
-            seconds,
-        } in &self.rows
-        {
+        for Row { name, tally, seconds } in &self.rows {
             println!("{name:<36}{:<24}{seconds:>5} s", tally.to_string());
             total += *tally;
         }
         println!("\n{total}");
-        if total.failed == 0 {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        }
+        if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
@@ -203,26 +170,14 @@ mod tests {
 
     #[test]
     fn a_suite_that_broke_off_without_a_failed_test_has_one() {
-        let counted = Tally {
-            passed: 7,
-            failed: 0,
-        };
-        assert_eq!(
-            verdict(Some(counted), false),
-            Tally {
-                passed: 7,
-                failed: 1
-            }
-        );
+        let counted = Tally { passed: 7, failed: 0 };
+        assert_eq!(verdict(Some(counted), false), Tally { passed: 7, failed: 1 });
         assert_eq!(verdict(Some(counted), true), counted);
     }
 
     #[test]
     fn failed_tests_are_counted_once() {
-        let counted = Tally {
-            passed: 7,
-            failed: 2,
-        };
+        let counted = Tally { passed: 7, failed: 2 };
         assert_eq!(verdict(Some(counted), false), counted);
     }
 
@@ -234,20 +189,8 @@ mod tests {
         let call = Call::new("node -e").arg(script);
         report.suite("rust", &call, Ends::EachBinary);
         report.suite("runner", &call, Ends::Once);
-        assert_eq!(
-            report.rows[0].tally,
-            Tally {
-                passed: 5,
-                failed: 0
-            }
-        );
-        assert_eq!(
-            report.rows[1].tally,
-            Tally {
-                passed: 4,
-                failed: 0
-            }
-        );
+        assert_eq!(report.rows[0].tally, Tally { passed: 5, failed: 0 });
+        assert_eq!(report.rows[1].tally, Tally { passed: 4, failed: 0 });
     }
 
     #[test]
