@@ -1,0 +1,342 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
+/**
+ * The public types. Sizes: `T` tokens, `dModel` the width of a token, `dFf` the hidden width of an expert,
+ * `experts` their number. Every array is row-major; shapes are written beside it.
+ */
+
+/** What this browser can do, as {@link capabilities} finds it. */
+export interface Capabilities {
+  /** Whether a WebGPU adapter is to be had. */
+  webgpu: boolean;
+  /** Why not, in words a person can act on; absent where there is an adapter. */
+  reason?: string;
+  /** The adapter's names as the browser tells them; any may be empty. */
+  adapter?: { vendor: string; architecture: string; description: string };
+  /** `shader-f16` is offered. */
+  f16: boolean;
+  /** `subgroups` is offered. */
+  subgroups: boolean;
+  /** `timestamp-query` is offered. */
+  timestamps: boolean;
+  /** The adapter's limits by their WebGPU names (bytes or counts); empty without an adapter. */
+  limits: Record<string, number>;
+}
+
+/** The WebAssembly module: where it is, its bytes, or itself compiled. */
+export type WasmSource = string | URL | Response | BufferSource | WebAssembly.Module;
+
+/** One report of how far `createRuntime` has come. */
+export interface Progress {
+  /** `"fetch"`, `"compile"`, `"device"`, then `"ready"`. */
+  phase: string;
+  /** Done in this phase: bytes while fetching, otherwise 0 or 1. */
+  loaded: number;
+  /** All of this phase in the same unit; equals `loaded` where the server does not say. */
+  total: number;
+  /** Of the whole, 0 to 1; never falls. */
+  overall: number;
+  /** The same in words, to be shown. */
+  text: string;
+}
+
+/** How to open a runtime. */
+export interface RuntimeOptions {
+  /** The engine; `"auto"` (the default) takes the faster one on this machine. The results are the same. */
+  device?: "auto" | "webgpu" | "cpu";
+  /** The caller's device: used, never destroyed. Not together with `worker` or `device: "cpu"`. */
+  gpuDevice?: GPUDevice;
+  /** Run in a dedicated worker, behind the same interface. Default `false`. */
+  worker?: boolean;
+  /** Where the WebAssembly module is; read by the first call alone, since it is loaded once. */
+  wasm?: WasmSource;
+  /** Hears how far the opening has come. */
+  onProgress?: (progress: Progress) => void;
+  /** Ends the opening with an error of code `ABORTED`. */
+  signal?: AbortSignal;
+}
+
+/** What a runtime holds and has done since it was opened. */
+export interface Counters {
+  /** Device buffers alive. */
+  buffers: number;
+  /** Their size in bytes. */
+  bytes: number;
+  /** Kernels run. */
+  dispatches: number;
+  /** Command buffers submitted. */
+  submits: number;
+  /** Reads back to the CPU. */
+  readbacks: number;
+}
+
+/** An engine with its device; makes layers. */
+export interface Runtime {
+  /** The engine in use. */
+  readonly device: "webgpu" | "cpu";
+  /** Name of what it runs on. */
+  readonly adapter: string;
+  /**
+   * Makes a layer with weights drawn from `config.seed`.
+   * @throws {@link WebMoeError} `INVALID_CONFIG`, `UNKNOWN_CONFIG_FIELD`, `UNKNOWN_ROUTER`, `TOO_MANY_CHOICES`,
+   * `EXPERTS_NOT_DIVISIBLE`, `GROUPS_NOT_DIVISIBLE`, `UNKNOWN_LOSS`, `TOO_LARGE`, `DISPOSED`.
+   */
+  createLayer(config: LayerConfig): Promise<MoeLayer>;
+  /** What the runtime holds and has done; answers after `dispose()` too, with the last figures. */
+  counters(): Promise<Counters>;
+  /** Resolves when the device is gone: taken away, or (reason `"destroyed"`) by `dispose()`. Never rejects. */
+  readonly lost: Promise<{ reason: string; message: string }>;
+  /** Frees every buffer of every layer, after the calls under way; later calls end with `DISPOSED`. Idempotent. */
+  dispose(): void;
+  /** `dispose()`, for `using`, where the platform has `Symbol.dispose`. */
+  [Symbol.dispose](): void;
+}
+
+/** A sparse layer's description. */
+export interface LayerConfig {
+  /** Width of a token. */
+  dModel: number;
+  /** Hidden width of an expert. */
+  dFf: number;
+  /** Number of experts. */
+  experts: number;
+  /** Between the two products of an expert; default `"gelu"` (erf). */
+  activation?: "relu" | "gelu" | "geluTanh" | "silu";
+  /** `act(x·W1) * (x·W3)`, as SwiGLU and GEGLU; default `false`. */
+  gated?: boolean;
+  /** Biases b1, b2 (and b3) in the experts; default `false`. */
+  bias?: boolean;
+  /** A bias on the router's logits; default `false`. */
+  routerBias?: boolean;
+  /** Who goes where. */
+  router: RouterConfig;
+  /** How many assignments an expert takes per group; default `"dropless"`. */
+  capacity?: "dropless" | CapacityConfig;
+  /** An expert added for every token; `gate`: times `sigmoid(x·g)`. */
+  sharedExpert?: { dFf: number; gate?: boolean };
+  /** Routing groups (capacity is per group); default: one per virtual device. */
+  groups?: number;
+  /** Virtual devices; tokens and experts are split evenly; default 1. */
+  mesh?: { devices: number };
+  /** Losses added in backward by their weights, such as `{ loadBalance: 0.01, z: 0.001 }`; default none. */
+  lossWeights?: Record<string, number>;
+  /** Seed of the first weights and of every random choice; default 0. */
+  seed?: number;
+}
+
+/** How many assignments an expert takes in a group, and which. */
+export type CapacityConfig = (
+  | {
+      /** Slots = `factor` × the mean number of assignments per expert, rounded. */
+      factor: number;
+      /** `factor` where `train` is false. */
+      evalFactor?: number;
+      /** What the mean counts: tokens, or all their choices. */
+      per?: "token" | "assignment";
+      /** How slots become whole. */
+      round?: "floor" | "ceil" | "round";
+      /** Never fewer slots than this. */
+      min?: number;
+      /** Slots are raised to a multiple of this. */
+      multipleOf?: number;
+    }
+  | {
+      /** A fixed number of slots for each expert and group; 0 drops everything. */
+      slots: number;
+    }
+) & {
+  /** Who keeps a place: the first to come, tokens by their best score, an expert's best, or a random order. */
+  priority?: "arrival" | "batch" | "weight" | "random";
+  /** All first choices before second ones, or token by token. */
+  order?: "rank" | "token";
+};
+
+/** Each token takes its `k` best experts: Switch (k = 1), GShard, Mixtral, OLMoE, Qwen-MoE, DeepSeek. */
+export interface TopKRouterConfig {
+  kind: "topK";
+  /** Experts per token. */
+  k: number;
+  /** From logits to scores; default `"softmax"`. */
+  scoring?: "softmax" | "sigmoid";
+  /** Softmax before the selection, or only over the chosen logits; default `"all"`. */
+  softmaxOver?: "all" | "selected";
+  /** Divide by the sum of the chosen weights, before or after drops; default `"none"`. */
+  renormalize?: "none" | "preDrop" | "postDrop";
+  /** `[experts]`: added to choose, not to weigh (DeepSeek-V3). */
+  selectionBias?: Float32Array;
+  /** Experts come in this many groups, for `groupLimit`. */
+  expertGroups?: number;
+  /** Choose only within this many of the best groups. */
+  groupLimit?: number;
+  /** Weights are multiplied by this; default 1. */
+  scale?: number;
+  /** In training, inputs of the router are multiplied by uniform noise in `[1 - jitter, 1 + jitter]`; default 0. */
+  jitter?: number;
+}
+
+/** A router's description, discriminated by `kind`. */
+export type RouterConfig = TopKRouterConfig;
+
+/** What a forward can bring back. */
+export type ForwardRead = "output" | "routing" | "losses" | "traffic" | "scores";
+/** What a backward can brought back. */
+export type BackwardRead = "x" | "weights" | "traffic";
+
+/** How to run a forward. */
+export interface ForwardOptions {
+  /** Training: jitter is on and the training capacity holds. Default `false`. */
+  train?: boolean;
+  /** Counts the random numbers: the same step draws the same. Default 0. */
+  step?: number;
+  /** `[T]`, for routers that use them. */
+  tokenIds?: Uint32Array;
+  /** `[T]`, for routers that use them. */
+  domain?: Uint32Array;
+  /** `[T]`, for routers that use them. */
+  task?: Uint32Array;
+  /** What to bring back; default all but the scores; `[]` reads nothing and only waits. What was not read is absent. */
+  read?: ForwardRead[];
+  /** Ends the call with `ABORTED`; what the device has begun it finishes. */
+  signal?: AbortSignal;
+}
+
+/** How to run a backward. */
+export interface BackwardOptions {
+  /** What to bring back; default all. */
+  read?: BackwardRead[];
+}
+
+/** One step of gradient descent. */
+export interface GradientUpdate {
+  kind: "sgd";
+  /** Weights become `w - learningRate · gradient`. */
+  learningRate: number;
+}
+
+/**
+ * A sparse layer on a runtime's device. Calls on one layer run one after another, in the order they were made.
+ * An array handed to a call is read while it runs: leave it as it is until the promise settles.
+ * A call that fails leaves the layer as it was.
+ */
+export interface MoeLayer {
+  /** The description, with every default filled in. */
+  readonly config: LayerConfig;
+  /** Copies of all weights. */
+  weights(): Promise<LayerWeights>;
+  /**
+   * Replaces the arrays given.
+   * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `UNKNOWN_WEIGHTS`, `WRONG_LENGTH`, `NON_FINITE`, `DISPOSED`.
+   */
+  setWeights(weights: Partial<LayerWeights>): Promise<void>;
+  /**
+   * Runs the layer.
+   * @param x `[T, dModel]`; T = 0 is legal.
+   * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `WRONG_LENGTH`, `TOKENS_NOT_DIVISIBLE`, `TOO_LARGE`,
+   * `UNKNOWN_READ`, `ABORTED`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `DISPOSED`.
+   */
+  forward(x: Float32Array, options?: ForwardOptions): Promise<LayerOutput>;
+  /**
+   * Gradients of the last forward: of `sum(output · dOutput)` plus the weighted losses.
+   * @param dOutput `[T, dModel]`, as the output.
+   * @throws {@link WebMoeError} as `forward`, and `OUT_OF_ORDER` where no forward came first.
+   */
+  backward(dOutput: Float32Array, options?: BackwardOptions): Promise<LayerGradients>;
+  /**
+   * Moves the weights by the gradients of the last backward, on the device.
+   * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `OUT_OF_ORDER`, `DISPOSED`.
+   */
+  applyGradients(update: GradientUpdate): Promise<void>;
+  /** Frees the layer's buffers, after the call under way; later calls end with `DISPOSED`. Idempotent. */
+  dispose(): void;
+  /** `dispose()`, for `using`, where the platform has `Symbol.dispose`. */
+  [Symbol.dispose](): void;
+}
+
+/** A layer's weights: row-major, `[out, in]` as in Hugging Face checkpoints. */
+export interface LayerWeights {
+  /** `[experts, dModel]` */
+  router: Float32Array;
+  /** `[experts]`, with `routerBias` */
+  routerBias?: Float32Array;
+  /** `[experts, dFf, dModel]` */
+  w1: Float32Array;
+  /** `[experts, dModel, dFf]` */
+  w2: Float32Array;
+  /** `[experts, dFf, dModel]`, with `gated` */
+  w3?: Float32Array;
+  /** `[experts, dFf]`, with `bias` */
+  b1?: Float32Array;
+  /** `[experts, dModel]`, with `bias` */
+  b2?: Float32Array;
+  /** `[experts, dFf]`, with `bias` and `gated` */
+  b3?: Float32Array;
+  /** `[sharedExpert.dFf, dModel]` */
+  sharedW1?: Float32Array;
+  /** `[dModel, sharedExpert.dFf]` */
+  sharedW2?: Float32Array;
+  /** `[sharedExpert.dFf, dModel]`, with `gated` */
+  sharedW3?: Float32Array;
+  /** `[dModel]`, with `sharedExpert.gate` */
+  sharedGate?: Float32Array;
+}
+
+/** What a forward brings back; what was not read is absent. */
+export interface LayerOutput {
+  /** `[T, dModel]`: the sum over kept experts; a dropped token's row is 0 (the residual is the caller's). */
+  output: Float32Array;
+  /** Which token went where. */
+  routing: Routing;
+  /** Unweighted: `loadBalance` (E·Σ f·P, mean over groups), `z`, `importance`, `load`, as the router defines them. */
+  losses: Record<string, number>;
+  /** What crossed between the virtual devices. */
+  traffic: Traffic;
+  /** `[T, experts]`: the router's scores of all experts; only where asked for. */
+  scores?: Float32Array;
+}
+
+/** The assignments of tokens to experts. `slots`: k, or the most experts that any token got. */
+export interface Routing {
+  /** T. */
+  tokens: number;
+  /** Columns of the arrays below. */
+  slots: number;
+  /** `[tokens, slots]`, -1 = none. */
+  experts: Int32Array;
+  /** `[tokens, slots]`, the gate value used in the output. */
+  weights: Float32Array;
+  /** `[tokens, slots]`, place in the expert's buffer, -1 = none or dropped. */
+  positions: Int32Array;
+  /** `[tokens, slots]`, 1 = kept. */
+  kept: Uint8Array;
+  /** `[experts]`, assignments before drops. */
+  demanded: Uint32Array;
+  /** `[experts]`, assignments kept. */
+  load: Uint32Array;
+}
+
+/** One all2all between the virtual devices. */
+export interface Exchange {
+  pass: "forward" | "backward";
+  op: "shuffle" | "dispatch" | "combine" | "unshuffle" | "nominate" | "reply" | "counts";
+  kind: "payload" | "meta";
+  /** `[devices, devices]`, from row i to column j, on the wire (padding included); the diagonal is local. */
+  bytes: Float64Array;
+  /** `[devices, devices]`, the same without padding. */
+  usefulBytes: Float64Array;
+}
+
+/** Bytes that moved between the virtual devices, counted while they moved. */
+export interface Traffic {
+  devices: number;
+  exchanges: Exchange[];
+  /** Off-diagonal sum over all exchanges. */
+  networkBytes: number;
+}
+
+/** Gradients, shaped as the weights; what was not read is absent. */
+export interface LayerGradients extends LayerWeights {
+  /** `[T, dModel]` */
+  x: Float32Array;
+  /** What crossed between the virtual devices in the backward pass. */
+  traffic: Traffic;
+}

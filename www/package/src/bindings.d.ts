@@ -1,0 +1,33 @@
+/**
+ * The part of the generated bindings that the package uses, written by hand: `build.mjs` points `#bindings` at
+ * `wasm/webmoe.js`. Every promise rejects with a plain object `{ code, message, details }`.
+ */
+declare module "#bindings" {
+  /** Instantiates the module, once for all of the classes below. */
+  export default function init(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
+
+  export class WasmRuntime {
+    private constructor();
+    /** `borrowed`: the device that `navigator.gpu` hands out is the caller's and is not destroyed with the runtime. */
+    static create(options: { device: "auto" | "webgpu" | "cpu"; borrowed: boolean }): Promise<WasmRuntime>;
+    readonly device: "webgpu" | "cpu";
+    readonly adapter: string;
+    createLayer(config: import("./api.js").LayerConfig): Promise<WasmLayer>;
+    counters(): Promise<import("./api.js").Counters>;
+    lost(): Promise<import("./engine.js").Lost>;
+    dispose(): void;
+    free(): void;
+  }
+
+  export class WasmLayer {
+    private constructor();
+    config(): import("./api.js").LayerConfig;
+    weights(): Promise<import("./api.js").LayerWeights>;
+    setWeights(weights: Partial<import("./api.js").LayerWeights>): Promise<void>;
+    forward(x: Float32Array, options?: import("./engine.js").EngineForwardOptions): Promise<import("./api.js").LayerOutput>;
+    backward(dOutput: Float32Array, options?: import("./api.js").BackwardOptions): Promise<import("./api.js").LayerGradients>;
+    applyGradients(update: import("./api.js").GradientUpdate): Promise<void>;
+    dispose(): void;
+    free(): void;
+  }
+}

@@ -1,0 +1,18 @@
+/** `webmoe`: the module and the worker lie beside this script. */
+import type { Runtime, RuntimeOptions } from "./api.js";
+import { openRuntime } from "./open.js";
+import { spawnWorker } from "./spawn.js";
+
+export * from "./public.js";
+
+/**
+ * Loads the WebAssembly module, once, and opens a device.
+ * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `INVALID_CONFIG`, `WASM_LOAD_FAILED`, `WEBGPU_UNAVAILABLE`,
+ * `WORKER_FAILED`, `ABORTED`; nothing is left open then.
+ */
+export function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  return openRuntime(options, {
+    wasm: () => new URL("./webmoe_bg.wasm", import.meta.url),
+    spawn: spawnWorker,
+  });
+}

@@ -1,0 +1,4 @@
+/** What every entry offers beside `createRuntime`. */
+export type * from "./api.js";
+export { capabilities } from "./capabilities.js";
+export { WebMoeError } from "./errors.js";

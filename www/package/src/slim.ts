@@ -1,0 +1,11 @@
+/** `webmoe/slim`: for libraries and bundlers of their own ways; the caller says where the module is. */
+import type { Runtime, RuntimeOptions, WasmSource } from "./api.js";
+import { openRuntime } from "./open.js";
+import { spawnWorker } from "./spawn.js";
+
+export * from "./public.js";
+
+/** As `createRuntime` of `webmoe`, but `wasm` must be given. */
+export function createRuntime(options: RuntimeOptions & { wasm: WasmSource }): Promise<Runtime> {
+  return openRuntime(options, { wasm: () => undefined, spawn: spawnWorker });
+}
