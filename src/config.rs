@@ -117,7 +117,7 @@ impl RouterConfig {
     /// Names of the auxiliary losses that the router defines.
     pub fn losses(&self) -> &'static [&'static str] {
         match self {
-            RouterConfig::TopK(_) => &["loadBalance", "z", "importance", "load"],
+            RouterConfig::TopK(_) => &["loadBalance", "loadBalanceFirst", "z", "importance", "load"],
         }
     }
 }

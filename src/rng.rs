@@ -33,3 +33,37 @@ fn absorb(hash: u32, word: u32) -> u32 {
     h = h.wrapping_mul(0x846c_a68b);
     h ^ (h >> 16)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_of_the_place_counts() {
+        let here = hash_u32(1, 2, 3, 4, 5);
+        let elsewhere = [
+            hash_u32(0, 2, 3, 4, 5),
+            hash_u32(1 | 1 << 32, 2, 3, 4, 5),
+            hash_u32(1, 0, 3, 4, 5),
+            hash_u32(1, 2, 0, 4, 5),
+            hash_u32(1, 2, 3, 0, 5),
+            hash_u32(1, 2, 3, 4, 0),
+        ];
+        assert!(!elsewhere.contains(&here), "{here} in {elsewhere:?}");
+    }
+
+    #[test]
+    fn neighbouring_places_are_uniform_and_unrelated() {
+        let n = 1 << 16;
+        let u: Vec<f64> = (0..n).map(|token| f64::from(uniform_f32(0, 0, 0, token, JITTER_LANE))).collect();
+        assert!(u.iter().all(|u| (0.0..1.0).contains(u)), "within [0, 1)");
+        let moment = |f: &dyn Fn(usize) -> f64| (0..u.len() - 1).map(f).sum::<f64>() / (u.len() - 1) as f64;
+        let sigma = 1.0 / f64::from(n).sqrt();
+        let mean = moment(&|i| u[i] - 0.5);
+        let variance = moment(&|i| (u[i] - 0.5).powi(2)) - 1.0 / 12.0;
+        let next = moment(&|i| (u[i] - 0.5) * (u[i + 1] - 0.5));
+        assert!(mean.abs() < 0.29 * 4.0 * sigma, "mean off by {mean}");
+        assert!(variance.abs() < 0.075 * 4.0 * sigma, "variance off by {variance}");
+        assert!(next.abs() < 0.0834 * 4.0 * sigma, "covariance of neighbours {next}");
+    }
+}

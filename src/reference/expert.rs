@@ -1,7 +1,8 @@
 //! One feed-forward expert on one token, and its gradients.
 
 use super::math::{activate, add_outer, add_scaled, add_transposed_times, times};
-use crate::config::Activation;
+use crate::config::{Activation, LayerConfig};
+use crate::weights::Weights;
 
 /// The arrays of one expert of hidden width `F`; also, mutable, their gradients.
 pub(super) struct Expert<S> {
@@ -64,6 +65,40 @@ impl Expert<&[f64]> {
             hidden.iter_mut().zip(v).for_each(|(a, v)| *a *= v);
         }
         hidden
+    }
+}
+
+/// The arrays of routed expert `e`.
+pub(super) fn routed<'a>(config: &LayerConfig, weights: &'a Weights<f64>, e: usize) -> Expert<&'a [f64]> {
+    let (d, f) = (config.d_model, config.d_ff);
+    let part = |array: &'a [f64], size: usize| &array[e * size..(e + 1) * size];
+    Expert {
+        w1: part(&weights.w1, f * d),
+        w2: part(&weights.w2, d * f),
+        w3: weights.w3.as_deref().map(|w3| part(w3, f * d)),
+        b1: weights.b1.as_deref().map(|b1| part(b1, f)),
+        b2: weights.b2.as_deref().map(|b2| part(b2, d)),
+        b3: weights.b3.as_deref().map(|b3| part(b3, f)),
+    }
+}
+
+/// The gradients of routed expert `e`.
+pub(super) fn routed_mut<'a>(
+    config: &LayerConfig,
+    grads: &'a mut Weights<f64>,
+    e: usize,
+) -> Expert<&'a mut [f64]> {
+    let (d, f) = (config.d_model, config.d_ff);
+    fn part(array: &mut [f64], e: usize, size: usize) -> &mut [f64] {
+        &mut array[e * size..(e + 1) * size]
+    }
+    Expert {
+        w1: part(&mut grads.w1, e, f * d),
+        w2: part(&mut grads.w2, e, d * f),
+        w3: grads.w3.as_deref_mut().map(|w3| part(w3, e, f * d)),
+        b1: grads.b1.as_deref_mut().map(|b1| part(b1, e, f)),
+        b2: grads.b2.as_deref_mut().map(|b2| part(b2, e, d)),
+        b3: grads.b3.as_deref_mut().map(|b3| part(b3, e, f)),
     }
 }
 

@@ -41,7 +41,12 @@ pub(super) fn shares_backward(router: &TopK, scores: &[f64], dq: &[f64]) -> Vec<
 }
 
 /// The `k` experts a token chooses, best first; of equal ones the lower first.
-pub(super) fn choose(router: &TopK, scores: &[f64]) -> Vec<usize> {
+///
+/// Plain scores have the order of their logits, which do not round to equal ones where the scores do.
+pub(super) fn choose(router: &TopK, h: &[f64], scores: &[f64]) -> Vec<usize> {
+    if router.selection_bias.is_none() && router.group_limit == router.expert_groups {
+        return best(h, router.k);
+    }
     let bias = |e: usize| router.selection_bias.as_ref().map_or(0.0, |bias| f64::from(bias[e]));
     let biased: Vec<f64> = scores.iter().enumerate().map(|(e, s)| s + bias(e)).collect();
     let size = scores.len() / router.expert_groups;

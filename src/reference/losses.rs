@@ -1,14 +1,17 @@
 //! The auxiliary losses and their gradients.
 //!
 //! # Source
-//! Load balance: Fedus, Zoph, Shazeer 2021 (Switch), eq. 4, with the share of assignments for k > 1; z: Zoph et al. 2022
+//! Load balance: Fedus, Zoph, Shazeer 2021 (Switch), eq. 4; for k > 1 by the share of all assignments, or of the first
+//! choices as Lepikhin et al. 2020 (GShard); z: Zoph et al. 2022
 //! (ST-MoE), eq. 5; importance and load: Shazeer et al. 2017, section 4.
 
 use std::collections::BTreeMap;
 
 use super::gate::{shares, shares_backward};
-use super::math::{log_sum_exp, softmax};
+use super::math::{dot, log_sum_exp, softmax};
 use crate::config::TopK;
+
+const NAMES: [&str; 5] = ["loadBalance", "loadBalanceFirst", "z", "importance", "load"];
 
 /// Keeps the squared coefficient of variation of nothing from dividing by zero.
 const EPSILON: f64 = 1e-10;
@@ -31,6 +34,8 @@ pub(super) struct Routed<'a> {
 struct GroupSums {
     /// Assignments before drops.
     demanded: Vec<f64>,
+    /// First choices.
+    firsts: Vec<f64>,
     /// Sum of the shares `q` of the scores.
     importance: Vec<f64>,
 }
@@ -45,10 +50,12 @@ impl Routed<'_> {
     }
 
     fn sums(&self, group: usize) -> GroupSums {
-        let mut sums = GroupSums { demanded: vec![0.0; self.experts], importance: vec![0.0; self.experts] };
+        let zeros = vec![0.0; self.experts];
+        let mut sums = GroupSums { demanded: zeros.clone(), firsts: zeros.clone(), importance: zeros };
         for token in group * self.group_tokens..(group + 1) * self.group_tokens {
-            for &e in &self.chosen[token] {
+            for (rank, &e) in self.chosen[token].iter().enumerate() {
                 sums.demanded[e] += 1.0;
+                sums.firsts[e] += if rank == 0 { 1.0 } else { 0.0 };
             }
             for (sum, q) in sums.importance.iter_mut().zip(shares(self.router, self.row(self.scores, token))) {
                 *sum += q;
@@ -60,19 +67,20 @@ impl Routed<'_> {
     /// Every loss by its name, not weighted:
     /// - `loadBalance`: `E Σ_e f_e P_e`, the mean over groups; `f` the share of the assignments, `P` the mean share of
     ///   the scores; 1 when balanced
+    /// - `loadBalanceFirst`: the same with `f` the share of the first choices (GShard)
     /// - `z`: the mean over tokens of the squared log-sum-exp of the logits
     /// - `importance`: the squared coefficient of variation of `Σ_t q_te`, the mean over groups
     /// - `load`: the same of the demanded counts
     pub(super) fn values(&self) -> BTreeMap<&'static str, f64> {
         let (groups, tokens) = (self.groups() as f64, self.chosen.len() as f64);
-        let mut values = BTreeMap::from([("loadBalance", 0.0), ("z", 0.0), ("importance", 0.0), ("load", 0.0)]);
+        let mut values = BTreeMap::from(NAMES.map(|name| (name, 0.0)));
         let mut add = |name: &'static str, value: f64| *values.entry(name).or_default() += value;
         for group in 0..self.groups() {
             let sums = self.sums(group);
-            let s = self.group_tokens as f64;
-            let (f, p) = (s * self.router.k as f64, s);
-            let product: f64 = sums.demanded.iter().zip(&sums.importance).map(|(n, i)| n / f * (i / p)).sum();
-            add("loadBalance", self.experts as f64 * product / groups);
+            let (s, k) = (self.group_tokens as f64, self.router.k as f64);
+            let balance = |counts: &[f64], of: f64| self.experts as f64 * dot(counts, &sums.importance) / of / s;
+            add("loadBalance", balance(&sums.demanded, s * k) / groups);
+            add("loadBalanceFirst", balance(&sums.firsts, s) / groups);
             add("importance", squared_variation(&sums.importance) / groups);
             add("load", squared_variation(&sums.demanded) / groups);
         }
@@ -86,15 +94,16 @@ impl Routed<'_> {
     pub(super) fn backward(&self, loss_weights: &BTreeMap<String, f32>) -> Vec<f64> {
         let weight = |name: &str| loss_weights.get(name).map_or(0.0, |weight| f64::from(*weight));
         let (groups, tokens, e) = (self.groups() as f64, self.chosen.len() as f64, self.experts as f64);
-        let s = self.group_tokens as f64;
+        let (s, k) = (self.group_tokens as f64, self.router.k as f64);
         let mut dh = Vec::with_capacity(self.logits.len());
         for group in 0..self.groups() {
             let sums = self.sums(group);
             let variation = squared_variation_backward(&sums.importance);
             let dq: Vec<f64> = (0..self.experts)
                 .map(|i| {
-                    let balance = e * sums.demanded[i] / (s * self.router.k as f64) / s;
-                    (weight("loadBalance") * balance + weight("importance") * variation[i]) / groups
+                    let balance = weight("loadBalance") * sums.demanded[i] / (s * k)
+                        + weight("loadBalanceFirst") * sums.firsts[i] / s;
+                    (e / s * balance + weight("importance") * variation[i]) / groups
                 })
                 .collect();
             for token in group * self.group_tokens..(group + 1) * self.group_tokens {

@@ -7,6 +7,16 @@ pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// `s·x`.
+pub(super) fn scaled(s: f64, x: &[f64]) -> Vec<f64> {
+    x.iter().map(|x| s * x).collect()
+}
+
+/// `aᵢ bᵢ`.
+pub(super) fn product(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a * b).collect()
+}
+
 /// `y += s·x`.
 pub(super) fn add_scaled(y: &mut [f64], s: f64, x: &[f64]) {
     for (y, x) in y.iter_mut().zip(x) {

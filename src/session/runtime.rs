@@ -43,14 +43,9 @@ impl Runtime {
         Ok(Runtime { engine: Rc::new(engine) })
     }
 
-    /// A runtime on an engine.
-    pub fn on(engine: Engine) -> Self {
-        Runtime { engine: Rc::new(engine) }
-    }
-
-    /// Another handle on the same engine.
-    pub fn share(&self) -> Self {
-        Runtime { engine: self.engine.clone() }
+    /// A runtime on an engine that others may use as well.
+    pub fn sharing(engine: Rc<Engine>) -> Self {
+        Runtime { engine }
     }
 
     /// The engine.

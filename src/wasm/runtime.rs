@@ -57,7 +57,7 @@ impl WasmRuntime {
     /// Creates a layer from its description.
     #[wasm_bindgen(js_name = createLayer)]
     pub async fn create_layer(&self, description: JsValue) -> Result<WasmLayer, JsValue> {
-        let runtime = self.live(|runtime| Runtime::share(runtime))?;
+        let runtime = self.live(|runtime| Runtime::sharing(runtime.engine().clone()))?;
         let config = config(description).map_err(error)?;
         Ok(WasmLayer::new(runtime.create_layer(config).await.map_err(error)?))
     }
