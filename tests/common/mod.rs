@@ -5,6 +5,7 @@
 
 pub mod case;
 pub mod close;
+pub mod engine;
 pub mod families;
 mod fixture;
 pub mod fixtures;

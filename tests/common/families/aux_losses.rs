@@ -14,8 +14,6 @@ struct Same {
     theirs: &'static str,
     /// The layer's name.
     ours: &'static str,
-    /// Choices per token that it counts: 1, or as many as the fixture has.
-    first_choice_only: bool,
     /// Whether it is a mean over sequences; else all tokens are one group.
     per_sequence: bool,
     /// Whether theirs is `k` times the layer's.
@@ -23,7 +21,7 @@ struct Same {
 }
 
 const fn same(theirs: &'static str, ours: &'static str) -> Same {
-    Same { theirs, ours, first_choice_only: false, per_sequence: false, times_k: false }
+    Same { theirs, ours, per_sequence: false, times_k: false }
 }
 
 const LOSSES: [Same; 10] = [
@@ -31,8 +29,8 @@ const LOSSES: [Same; 10] = [
     Same { times_k: true, ..same("hf_load_balancing_masked", "loadBalance") },
     same("megatron_switch_aux", "loadBalance"),
     Same { per_sequence: true, times_k: true, ..same("flaxformer_load_balancing_topk", "loadBalance") },
-    Same { per_sequence: true, first_choice_only: true, ..same("hf_switch_load_balancing", "loadBalance") },
-    Same { per_sequence: true, first_choice_only: true, ..same("vmoe_gshard", "loadBalance") },
+    Same { per_sequence: true, ..same("hf_switch_load_balancing", "loadBalanceFirst") },
+    Same { per_sequence: true, ..same("vmoe_gshard", "loadBalanceFirst") },
     Same { per_sequence: true, ..same("vmoe_importance", "importance") },
     same("hf_switch_z", "z"),
     same("megatron_z", "z"),
@@ -48,7 +46,7 @@ pub fn cases() -> Vec<Case> {
 
 fn case(f: &Fixture, loss: &Same) -> Case {
     let (e, sequences) = (f.size("E"), f.size("layers") * f.size("B"));
-    let k = if loss.first_choice_only { 1 } else { f.size("k") };
+    let k = f.size("k");
     let factor = if loss.times_k { 1.0 / k as f64 } else { 1.0 };
     let mut config = combine::config(e, TopK::new(k));
     config.groups = if loss.per_sequence { sequences } else { 1 };

@@ -4,7 +4,7 @@
 //! giving the `e`-th unit vector whatever goes in, the output is the dense `[T, E]` matrix of combine weights, and the
 //! gradient of the tokens is the gradient of the logits.
 
-use webmoe::config::{Capacity, LayerConfig, RouterConfig, Slots, TopK};
+use webmoe::config::{Capacity, LayerConfig, Order, Priority, RouterConfig, Slots, TopK};
 use webmoe::weights::{LayerWeights, Weights};
 
 use super::super::case::Case;
@@ -33,7 +33,6 @@ pub fn fixed(slots: usize) -> Slots {
 
 /// A bounded buffer with the default priority, by a number of slots.
 pub fn bounded(slots: Slots) -> Capacity {
-    use webmoe::config::{Order, Priority};
     Capacity::Bounded { slots, priority: Priority::Arrival, order: Order::Rank }
 }
 
@@ -43,33 +42,4 @@ fn weights(config: &LayerConfig) -> LayerWeights {
         "router" | "b2" => identity(config.experts),
         _ => vec![0.0; len],
     })
-}
-
-/// The gradient of `E Σ_e f_e P_e` with `f` counting first choices only, for `logits`: `[T, E]`.
-///
-/// Some projects balance first choices where the layer balances all of them. Their recorded gradients hold this term,
-/// which is taken out before comparing.
-///
-/// # Source
-/// Fedus, Zoph, Shazeer 2021 (Switch), eq. 4, differentiated.
-pub fn first_choice_balance_gradient(logits: &[f32], experts: usize) -> Vec<f64> {
-    let probabilities: Vec<Vec<f64>> = logits
-        .chunks_exact(experts)
-        .map(|row| {
-            let exps: Vec<f64> = row.iter().map(|&h| f64::from(h).exp()).collect();
-            let sum: f64 = exps.iter().sum();
-            exps.into_iter().map(|e| e / sum).collect()
-        })
-        .collect();
-    let tokens = probabilities.len() as f64;
-    let mut share = vec![0.0; experts];
-    for p in &probabilities {
-        let first = (1..experts).fold(0, |best, e| if p[e] > p[best] { e } else { best });
-        share[first] += 1.0 / tokens;
-    }
-    let gradient = |p: &Vec<f64>| {
-        let mean: f64 = p.iter().zip(&share).map(|(p, f)| p * f).sum();
-        p.iter().zip(&share).map(|(p, f)| experts as f64 / tokens * p * (f - mean)).collect::<Vec<_>>()
-    };
-    probabilities.iter().flat_map(gradient).collect()
 }

@@ -5,8 +5,8 @@ use webmoe::config::{Capacity, CapacityPer, LayerConfig, Order, Priority, Renorm
 use super::super::case::{Case, Expect, What};
 use super::super::close::Tol;
 use super::super::fixture::{Fixture, family};
-use super::combine::{self, assert_capacity, bounded, first_choice_balance_gradient, fixed};
-use super::rows::{pick, times};
+use super::combine::{self, assert_capacity, bounded, fixed};
+use super::rows::pick;
 
 /// Weight of the balancing loss in all these recordings.
 const AUX: f32 = 0.1;
@@ -54,21 +54,22 @@ fn top_1(f: &Fixture) -> Case {
         Expect::all(What::Weights, ordered("out.combine_weight_te"), f.tol("out.combine_weight_te")),
         Expect::exact(What::Kept, kept),
         Expect::exact(What::Load, f.f64s("out.tokens_per_expert")),
-        balance(f, 1.0),
+        loss(f, "loadBalance", 1.0),
         Expect::all(What::Gradient("x"), ordered("g.logits"), f.tol("g.logits")),
     ];
     case
 }
 
-/// GShard's top-2 without noise. The balancing loss counts first choices only, so it is taken out of the gradient.
+/// GShard's top-2 without noise.
 fn top_2(f: &Fixture) -> Case {
     let (tokens, e) = (f.size("T"), f.size("E"));
     let mut config = combine::config(e, TopK { renormalize: Renormalize::PostDrop, ..TopK::new(2) });
     config.capacity = bounded(by_factor(f, CapacityPer::Assignment));
+    config.loss_weights = [("loadBalanceFirst".to_owned(), AUX)].into();
     assert_capacity(f.id(), &config, tokens, f.scalar("capacity") as usize);
     let mut case = gate_case(f, config);
     case.expect.push(Expect::exact(What::Positions, f.f64s("out.slot_te")));
-    case.expect.push(without_balance(f, f64::from(AUX)));
+    case.expect.push(loss(f, "loadBalanceFirst", 1.0));
     case
 }
 
@@ -87,8 +88,7 @@ fn top_3(f: &Fixture, priority: Priority) -> Case {
         // They number the kept tokens anew in the tokens' order; the layer leaves the best one first.
         _ => Expect::exact(What::Kept, slots.iter().map(|slot| f64::from(u8::from(*slot >= 0.0))).collect()),
     });
-    case.expect.push(balance(f, 1.0));
-    case.expect.push(Expect::all(What::Gradient("x"), f.f64s("g.logits"), f.tol("g.logits")));
+    case.expect.push(loss(f, "loadBalance", 1.0));
     case
 }
 
@@ -97,6 +97,9 @@ fn noisy_top_2(f: &Fixture) -> (Case, Vec<usize>) {
     let e = f.size("E");
     let mut config = combine::config(e, TopK { renormalize: Renormalize::PostDrop, ..TopK::new(2) });
     config.capacity = bounded(fixed(f.scalar("capacity") as usize));
+    // Their loss is the mean over experts of f·P, without the factor E².
+    let squared = (e * e) as f64;
+    config.loss_weights = [("loadBalanceFirst".to_owned(), (f64::from(AUX) / squared) as f32)].into();
     let (logits, noise) = (f.f32s("in.logits"), f.f32s("in.gumbel"));
     let largest = |row: &[f32], but: Option<usize>| {
         (0..e).filter(|&i| Some(i) != but).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0)
@@ -110,8 +113,7 @@ fn noisy_top_2(f: &Fixture) -> (Case, Vec<usize>) {
     let choices = choices.collect();
     let mut case = gate_case(f, config);
     case.expect.push(Expect::exact(What::Positions, f.f64s("out.slot_te")));
-    // Their loss is the mean over experts of f·P, without the factor E².
-    case.expect.push(without_balance(f, f64::from(AUX) / (e * e) as f64));
+    case.expect.push(loss(f, "loadBalanceFirst", squared));
     (case, choices)
 }
 
@@ -123,6 +125,7 @@ fn gate_case(f: &Fixture, config: LayerConfig) -> Case {
         Expect::all(What::Output, weights.clone(), tol),
         Expect::all(What::Weights, weights, tol),
         Expect::exact(What::Load, f.f64s("out.tokens_per_expert")),
+        Expect::all(What::Gradient("x"), f.f64s("g.logits"), f.tol("g.logits")),
     ];
     case
 }
@@ -133,15 +136,7 @@ fn by_factor(f: &Fixture, per: CapacityPer) -> Slots {
     Slots::Factor { factor, eval_factor: factor, per, round: Rounding::Ceil, min, multiple_of: 1 }
 }
 
-/// Their balancing loss is `factor` times the layer's.
-fn balance(f: &Fixture, factor: f64) -> Expect {
-    let want = times(&[f.scalar("l_aux")], 1.0 / factor);
-    Expect::all(What::Loss("loadBalance"), want, Tol { abs: 0.0, rel: 1e-4 })
-}
-
-/// The recorded gradient less `weight` times that of the balance of first choices.
-fn without_balance(f: &Fixture, weight: f64) -> Expect {
-    let balance = first_choice_balance_gradient(&f.f32s("in.logits"), f.size("E"));
-    let want = f.f64s("g.logits").iter().zip(balance).map(|(g, balance)| g - weight * balance).collect();
-    Expect::all(What::Gradient("x"), want, f.tol("g.logits"))
+/// The layer's loss `name` is `factor` times theirs.
+fn loss(f: &Fixture, name: &'static str, factor: f64) -> Expect {
+    Expect::all(What::Loss(name), vec![factor * f.scalar("l_aux")], Tol { abs: 0.0, rel: 1e-4 })
 }
