@@ -38,6 +38,14 @@ fn absorb(hash: u32, word: u32) -> u32 {
 mod tests {
     use super::*;
 
+    /// Computed apart from this code; runs recorded with a seed repeat only while these hold.
+    #[test]
+    fn the_same_place_gives_the_same_bits_in_every_version() {
+        assert_eq!(hash_u32(0, 0, 0, 0, 0), 0x68d2_7ac3);
+        assert_eq!(hash_u32(0x0123_4567_89ab_cdef, 1, 2, 3, 4), 0xd3d4_b008);
+        assert_eq!(hash_u32(42, 0, 7, 1000, 16), 0x61d5_1652);
+    }
+
     #[test]
     fn every_word_of_the_place_counts() {
         let here = hash_u32(1, 2, 3, 4, 5);

@@ -72,7 +72,7 @@ fn layer(router: TopK) -> LayerConfig {
         groups: 2,
         router_bias: true,
         capacity: Capacity::Bounded { slots, priority: Priority::Arrival, order: Order::Rank },
-        loss_weights: ["loadBalance", "z", "importance"].map(|name| (name.to_owned(), 0.3)).into(),
+        loss_weights: ["loadBalance", "loadBalanceFirst", "z", "importance"].map(|name| (name.to_owned(), 0.3)).into(),
         ..LayerConfig::new(4, 5, 4, RouterConfig::TopK(router))
     }
 }

@@ -60,6 +60,14 @@ fn losses_are_those_of_the_sheet() {
 }
 
 #[test]
+fn the_balance_of_first_choices_does_not_look_at_second_ones() {
+    let [one, two] = [1, 2].map(|k| route(k, Priority::Arrival).losses);
+    assert_eq!(one["loadBalanceFirst"], one["loadBalance"], "one choice");
+    assert_eq!(two["loadBalanceFirst"], one["loadBalanceFirst"], "two choices");
+    assert!(two["loadBalance"] < one["loadBalance"], "second choices spread the load");
+}
+
+#[test]
 fn load_is_the_squared_variation_of_the_demanded_counts() {
     // 5, 1 and 0 tokens: mean 2, variance (9 + 1 + 4)/3.
     let load = route(1, Priority::Arrival).losses["load"];
