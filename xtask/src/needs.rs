@@ -123,7 +123,8 @@ fn wasm_pack() -> Need {
 }
 
 fn node() -> Need {
-    const OLDEST: &str = "20";
+    // The oldest that Vite runs on.
+    const OLDEST: &str = "20.19";
     let found = match (probe::version("node"), probe::version("npm")) {
         (Some(node), Some(npm)) if probe::at_least(&node, OLDEST) => Ok(format!("{node}, npm {npm}")),
         (Some(node), Some(_)) => Err(node),
