@@ -51,7 +51,9 @@ pub enum Error {
         raise: &'static str,
     },
     /// Experts are split evenly among devices.
-    #[error("{experts} experts cannot be split evenly among {devices} devices; make `experts` a multiple of `mesh.devices`")]
+    #[error(
+        "{experts} experts cannot be split evenly among {devices} devices; make `experts` a multiple of `mesh.devices`"
+    )]
     ExpertsNotDivisible {
         /// Number of experts.
         experts: usize,
@@ -59,7 +61,9 @@ pub enum Error {
         devices: usize,
     },
     /// Routing groups are split evenly among devices.
-    #[error("{groups} routing groups cannot be split evenly among {devices} devices; make `groups` a multiple of `mesh.devices`")]
+    #[error(
+        "{groups} routing groups cannot be split evenly among {devices} devices; make `groups` a multiple of `mesh.devices`"
+    )]
     GroupsNotDivisible {
         /// Routing groups.
         groups: usize,
@@ -97,7 +101,9 @@ pub enum Error {
         shape: String,
     },
     /// An input's length is not a whole number of tokens.
-    #[error("`{what}` has {got} values, which is not a multiple of dModel = {d_model}; pass whole rows [tokens, {d_model}]")]
+    #[error(
+        "`{what}` has {got} values, which is not a multiple of dModel = {d_model}; pass whole rows [tokens, {d_model}]"
+    )]
     PartialToken {
         /// The array.
         what: String,
@@ -133,7 +139,9 @@ pub enum Error {
         value: String,
     },
     /// More memory than the device allows for one buffer.
-    #[error("{what} needs {bytes} bytes, the device allows {limit} in one buffer; use fewer tokens, slots or experts, or the CPU engine")]
+    #[error(
+        "{what} needs {bytes} bytes, the device allows {limit} in one buffer; use fewer tokens, slots or experts, or the CPU engine"
+    )]
     TooLarge {
         /// What the buffer holds.
         what: String,

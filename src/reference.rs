@@ -146,13 +146,18 @@ pub fn forward_exact(
         for (j, &chosen) in chosen[token].iter().enumerate() {
             let at = token * router.k + j;
             if routing.kept[at] {
-                add_scaled(y, routing.weights[at], &expert::routed(config, weights, chosen).forward(config.activation, x));
+                add_scaled(
+                    y,
+                    routing.weights[at],
+                    &expert::routed(config, weights, chosen).forward(config.activation, x),
+                );
             }
         }
         shared::add_forward(config, weights, x, y);
     }
 
-    let losses = Routed { router, experts: e, group_tokens, logits: &logits, scores: &scores, chosen: &chosen }.values();
+    let losses =
+        Routed { router, experts: e, group_tokens, logits: &logits, scores: &scores, chosen: &chosen }.values();
     let traffic = traffic::traffic(config, Pass::Forward, tokens, capacity, routing.kept_pairs());
     Ok(Forward { output, logits, scores, routing, losses, traffic, capacity, jitter, chosen, raw_weights })
 }

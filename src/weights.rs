@@ -39,20 +39,8 @@ pub struct Weights<T> {
 pub type LayerWeights = Weights<f32>;
 
 /// Every name that [`Weights`] has room for, in the order of its fields.
-pub const NAMES: [&str; 12] = [
-    "router",
-    "routerBias",
-    "w1",
-    "w2",
-    "w3",
-    "b1",
-    "b2",
-    "b3",
-    "sharedW1",
-    "sharedW2",
-    "sharedW3",
-    "sharedGate",
-];
+pub const NAMES: [&str; 12] =
+    ["router", "routerBias", "w1", "w2", "w3", "b1", "b2", "b3", "sharedW1", "sharedW2", "sharedW3", "sharedGate"];
 
 /// The shape of the array `name` in a layer, or `None` if the layer has no such array.
 pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {

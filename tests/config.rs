@@ -232,10 +232,7 @@ fn fields_that_do_not_fit_together_are_named_with_their_numbers() {
         error(router(json!({ "k": 3, "expertGroups": 4, "groupLimit": 1 }))),
         Error::TooManyChoices { k: 3, experts: 2, raise: "router.groupLimit" }
     );
-    assert_eq!(
-        error(with(json!({ "mesh": { "devices": 3 } }))),
-        Error::ExpertsNotDivisible { experts: 8, devices: 3 }
-    );
+    assert_eq!(error(with(json!({ "mesh": { "devices": 3 } }))), Error::ExpertsNotDivisible { experts: 8, devices: 3 });
     assert_eq!(
         error(with(json!({ "mesh": { "devices": 4 }, "groups": 6 }))),
         Error::GroupsNotDivisible { groups: 6, devices: 4 }
@@ -254,14 +251,8 @@ fn tokens_are_split_evenly_by_devices_and_by_groups() {
     let config = parse(&with(json!({ "mesh": { "devices": 4 }, "groups": 8 }))).expect("valid");
     assert_eq!(config.tokens_per_group(32), Ok(4));
     assert_eq!(config.tokens_per_group(0), Ok(0));
-    assert_eq!(
-        config.tokens_per_group(10),
-        Err(Error::TokensNotDivisible { tokens: 10, by: "devices", parts: 4 })
-    );
-    assert_eq!(
-        config.tokens_per_group(12),
-        Err(Error::TokensNotDivisible { tokens: 12, by: "groups", parts: 8 })
-    );
+    assert_eq!(config.tokens_per_group(10), Err(Error::TokensNotDivisible { tokens: 10, by: "devices", parts: 4 }));
+    assert_eq!(config.tokens_per_group(12), Err(Error::TokensNotDivisible { tokens: 12, by: "groups", parts: 8 }));
 }
 
 #[test]

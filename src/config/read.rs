@@ -41,11 +41,7 @@ impl Fields {
     }
 
     /// A whole number within `range`.
-    pub(super) fn whole(
-        &mut self,
-        name: &'static str,
-        range: RangeInclusive<usize>,
-    ) -> Result<Option<usize>, Error> {
+    pub(super) fn whole(&mut self, name: &'static str, range: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
         let fits = |n: f64| n.fract() == 0.0 && *range.start() as f64 <= n && n <= *range.end() as f64;
         match self.take(name) {
             Node::Absent => Ok(None),
@@ -79,11 +75,7 @@ impl Fields {
     }
 
     /// One of several names.
-    pub(super) fn choice<T: Copy>(
-        &mut self,
-        name: &'static str,
-        choices: &[(&str, T)],
-    ) -> Result<Option<T>, Error> {
+    pub(super) fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&str, T)]) -> Result<Option<T>, Error> {
         let got = self.take(name);
         if got == Node::Absent {
             return Ok(None);

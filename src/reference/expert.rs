@@ -43,8 +43,7 @@ impl Expert<&[f64]> {
         let u = plus(times(self.w1, x), self.b1);
         let v = self.w3.map(|w3| plus(times(w3, x), self.b3));
         let factor = |i: usize| v.as_ref().map_or(1.0, |v| v[i]);
-        let du: Vec<f64> =
-            dh.iter().enumerate().map(|(i, dh)| dh * factor(i) * activate(activation, u[i]).1).collect();
+        let du: Vec<f64> = dh.iter().enumerate().map(|(i, dh)| dh * factor(i) * activate(activation, u[i]).1).collect();
         add_outer(grads.w1, &du, x);
         add_bias(&mut grads.b1, &du);
         add_transposed_times(dx, self.w1, &du);
@@ -83,11 +82,7 @@ pub(super) fn routed<'a>(config: &LayerConfig, weights: &'a Weights<f64>, e: usi
 }
 
 /// The gradients of routed expert `e`.
-pub(super) fn routed_mut<'a>(
-    config: &LayerConfig,
-    grads: &'a mut Weights<f64>,
-    e: usize,
-) -> Expert<&'a mut [f64]> {
+pub(super) fn routed_mut<'a>(config: &LayerConfig, grads: &'a mut Weights<f64>, e: usize) -> Expert<&'a mut [f64]> {
     let (d, f) = (config.d_model, config.d_ff);
     fn part(array: &mut [f64], e: usize, size: usize) -> &mut [f64] {
         &mut array[e * size..(e + 1) * size]

@@ -50,10 +50,8 @@ pub(super) fn choose(router: &TopK, h: &[f64], scores: &[f64]) -> Vec<usize> {
     let bias = |e: usize| router.selection_bias.as_ref().map_or(0.0, |bias| f64::from(bias[e]));
     let biased: Vec<f64> = scores.iter().enumerate().map(|(e, s)| s + bias(e)).collect();
     let size = scores.len() / router.expert_groups;
-    let group_scores: Vec<f64> = biased
-        .chunks_exact(size)
-        .map(|group| best(group, 2.min(size)).into_iter().map(|i| group[i]).sum())
-        .collect();
+    let group_scores: Vec<f64> =
+        biased.chunks_exact(size).map(|group| best(group, 2.min(size)).into_iter().map(|i| group[i]).sum()).collect();
     let open = best(&group_scores, router.group_limit);
     let within: Vec<f64> = biased
         .iter()
@@ -80,13 +78,7 @@ pub(super) fn raw_weights(router: &TopK, h: &[f64], scores: &[f64], chosen: &[us
 }
 
 /// The gradient of the logits `f64[E]` from the gradient `da` of the raw weights `a`.
-pub(super) fn raw_weights_backward(
-    router: &TopK,
-    scores: &[f64],
-    chosen: &[usize],
-    a: &[f64],
-    da: &[f64],
-) -> Vec<f64> {
+pub(super) fn raw_weights_backward(router: &TopK, scores: &[f64], chosen: &[usize], a: &[f64], da: &[f64]) -> Vec<f64> {
     let mut spread = vec![0.0; scores.len()];
     let selected = router.softmax_over == SoftmaxOver::Selected;
     let local = match router.scoring {

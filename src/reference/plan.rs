@@ -47,9 +47,7 @@ pub(super) fn plan(
 ) -> Routing {
     let router = top_k(config);
     let undropped: Vec<Vec<f64>> = match router.renormalize {
-        Renormalize::PreDrop => {
-            raw_weights.iter().map(|a| gate::weights(router, a, &vec![true; router.k])).collect()
-        }
+        Renormalize::PreDrop => raw_weights.iter().map(|a| gate::weights(router, a, &vec![true; router.k])).collect(),
         Renormalize::None | Renormalize::PostDrop => raw_weights.to_vec(),
     };
     let best_scores: Vec<f64> =

@@ -55,7 +55,8 @@ impl Traffic {
     /// Bytes between different devices, over all exchanges.
     pub fn network_bytes(&self) -> u64 {
         let n = self.devices;
-        let off_diagonal = |bytes: &[u64]| bytes.iter().enumerate().filter(|(i, _)| i / n != i % n).map(|(_, b)| b).sum::<u64>();
+        let off_diagonal =
+            |bytes: &[u64]| bytes.iter().enumerate().filter(|(i, _)| i / n != i % n).map(|(_, b)| b).sum::<u64>();
         self.exchanges.iter().map(|exchange| off_diagonal(&exchange.bytes)).sum()
     }
 }

@@ -29,7 +29,8 @@ fn assert_differences_agree(label: &str, config: &LayerConfig) {
     let d_output = noise(2, x.len());
     let objective = |weights: &Weights<f64>, x: &[f64]| -> f64 {
         let forward = forward_exact(config, weights, x, setting).expect("a layer that runs");
-        let losses = config.loss_weights.iter().map(|(name, weight)| f64::from(*weight) * forward.losses[name.as_str()]);
+        let losses =
+            config.loss_weights.iter().map(|(name, weight)| f64::from(*weight) * forward.losses[name.as_str()]);
         forward.output.iter().zip(&d_output).map(|(y, d)| y * d).sum::<f64>() + losses.sum::<f64>()
     };
     let forward = forward_exact(config, &weights, &x, setting).expect("a layer that runs");
@@ -55,9 +56,8 @@ fn assert_differences_agree(label: &str, config: &LayerConfig) {
             weights.set(name, moved).expect("a known name");
             objective(&weights, &x)
         };
-        let differences: Vec<f64> = (0..values.len())
-            .map(|i| (at(i, values[i] + STEP) - at(i, values[i] - STEP)) / (2.0 * STEP))
-            .collect();
+        let differences: Vec<f64> =
+            (0..values.len()).map(|i| (at(i, values[i] + STEP) - at(i, values[i] - STEP)) / (2.0 * STEP)).collect();
         weights.set(name, values).expect("a known name");
         let got = gradients.weights.get(name).unwrap_or_default();
         assert_close(&format!("{label}: {name}"), got, &differences, config.d_model, TOL);

@@ -6,8 +6,7 @@ use webmoe::reference::{Forward, forward};
 use crate::common::close::{Tol, assert_close};
 use crate::common::families::combine;
 
-const LOGITS: [f32; 18] =
-    [2.0, 1.0, 0.0, 3.0, 2.5, 0.5, 1.5, 1.4, 0.2, 2.2, 0.1, 2.0, 0.3, 0.9, 0.4, 2.8, 0.0, 1.0];
+const LOGITS: [f32; 18] = [2.0, 1.0, 0.0, 3.0, 2.5, 0.5, 1.5, 1.4, 0.2, 2.2, 0.1, 2.0, 0.3, 0.9, 0.4, 2.8, 0.0, 1.0];
 
 fn route(k: usize, priority: Priority) -> Forward {
     let mut config = combine::config(3, TopK::new(k));

@@ -15,12 +15,8 @@ fn capacities() -> impl Strategy<Value = Capacity> {
         Slots::Factor { factor, eval_factor: factor, per, round, min, multiple_of }
     });
     let slots = prop_oneof![by_factor, (0usize..6).prop_map(|slots| Slots::Fixed { slots })];
-    let priority = prop_oneof![
-        Just(Priority::Arrival),
-        Just(Priority::Batch),
-        Just(Priority::Weight),
-        Just(Priority::Random)
-    ];
+    let priority =
+        prop_oneof![Just(Priority::Arrival), Just(Priority::Batch), Just(Priority::Weight), Just(Priority::Random)];
     let order = prop_oneof![Just(Order::Rank), Just(Order::Token)];
     prop_oneof![
         1 => Just(Capacity::Dropless),
@@ -31,27 +27,30 @@ fn capacities() -> impl Strategy<Value = Capacity> {
 
 fn routers(experts: usize) -> impl Strategy<Value = TopK> {
     let scoring = prop_oneof![Just(Scoring::Softmax), Just(Scoring::Sigmoid)];
-    let renormalize =
-        prop_oneof![Just(Renormalize::None), Just(Renormalize::PreDrop), Just(Renormalize::PostDrop)];
-    (1..=experts, scoring, renormalize)
-        .prop_map(|(k, scoring, renormalize)| TopK { scoring, renormalize, ..TopK::new(k) })
+    let renormalize = prop_oneof![Just(Renormalize::None), Just(Renormalize::PreDrop), Just(Renormalize::PostDrop)];
+    (1..=experts, scoring, renormalize).prop_map(|(k, scoring, renormalize)| TopK {
+        scoring,
+        renormalize,
+        ..TopK::new(k)
+    })
 }
 
 /// A small layer on a mesh, and a number of tokens that it can split.
 fn layers() -> impl Strategy<Value = (LayerConfig, usize)> {
-    (1usize..4, 1usize..4, 1usize..3, 0usize..9, any::<u32>()).prop_flat_map(|(devices, per_device, groups, s, seed)| {
-        let experts = devices * per_device;
-        (routers(experts), capacities()).prop_map(move |(router, capacity)| {
-            let layer = LayerConfig::new(3, 2, experts, RouterConfig::TopK(router));
-            let groups = groups * devices;
-            (LayerConfig { capacity, devices, groups, seed: u64::from(seed), ..layer }, groups * s)
-        })
-    })
+    (1usize..4, 1usize..4, 1usize..3, 0usize..9, any::<u32>()).prop_flat_map(
+        |(devices, per_device, groups, s, seed)| {
+            let experts = devices * per_device;
+            (routers(experts), capacities()).prop_map(move |(router, capacity)| {
+                let layer = LayerConfig::new(3, 2, experts, RouterConfig::TopK(router));
+                let groups = groups * devices;
+                (LayerConfig { capacity, devices, groups, seed: u64::from(seed), ..layer }, groups * s)
+            })
+        },
+    )
 }
 
 fn run(config: &LayerConfig, tokens: usize) -> Forward {
-    let x: Vec<f32> =
-        (0..tokens * 3).map(|i| 4.0 * uniform_f32(config.seed, 9, 0, i as u32, 0) - 2.0).collect();
+    let x: Vec<f32> = (0..tokens * 3).map(|i| 4.0 * uniform_f32(config.seed, 9, 0, i as u32, 0) - 2.0).collect();
     forward(config, &init(config), &x, true, 0).expect("a layer that runs")
 }
 

@@ -25,8 +25,7 @@ fn traffic(k: usize, capacity: Capacity) -> [Traffic; 2] {
 }
 
 fn by_factor(factor: f64, per: CapacityPer) -> Capacity {
-    let slots =
-        Slots::Factor { factor, eval_factor: factor, per, round: Rounding::Ceil, min: 0, multiple_of: 1 };
+    let slots = Slots::Factor { factor, eval_factor: factor, per, round: Rounding::Ceil, min: 0, multiple_of: 1 };
     Capacity::Bounded { slots, priority: Priority::Arrival, order: Order::Rank }
 }
 

@@ -54,9 +54,10 @@ pub fn padded_groups() -> PaddedGroups {
         groups.iter().map(|rows| k as f64 * (rows.len() as f64 / s as f64).powi(2) / g as f64).collect();
     let z: Vec<f64> = groups.iter().map(|rows| rows.len() as f64 / (g * s) as f64).collect();
     let of_padding = (1.0 - z.iter().sum::<f64>()) * (f.size("E") as f64).ln().powi(2);
-    let cases = groups.iter().enumerate().map(|(i, rows)| {
-        part(&f, format!("{} group {i}", f.id()), 1, rows, [AUX * balance[i], Z * z[i]])
-    });
+    let cases = groups
+        .iter()
+        .enumerate()
+        .map(|(i, rows)| part(&f, format!("{} group {i}", f.id()), 1, rows, [AUX * balance[i], Z * z[i]]));
     PaddedGroups {
         cases: cases.collect(),
         gradients: gradients(&f),

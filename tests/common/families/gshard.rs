@@ -77,8 +77,7 @@ fn top_2(f: &Fixture) -> Case {
 fn top_3(f: &Fixture, priority: Priority) -> Case {
     let (tokens, e) = (f.size("T"), f.size("E"));
     let mut config = combine::config(e, TopK { renormalize: Renormalize::PostDrop, ..TopK::new(3) });
-    config.capacity =
-        Capacity::Bounded { slots: by_factor(f, CapacityPer::Assignment), priority, order: Order::Token };
+    config.capacity = Capacity::Bounded { slots: by_factor(f, CapacityPer::Assignment), priority, order: Order::Token };
     config.loss_weights = [("loadBalance".to_owned(), AUX)].into();
     assert_capacity(f.id(), &config, tokens, f.scalar("capacity") as usize);
     let mut case = gate_case(f, config);

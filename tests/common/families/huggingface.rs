@@ -131,9 +131,8 @@ fn switch_case(f: &Fixture) -> Case {
         ..layer
     };
     let tensor = |kind: &str, e: usize, part: &str| format!("{kind}.experts.expert_{e}.{part}.weight");
-    let joined = |kind: &str, part: &str| -> Vec<f32> {
-        (0..experts).flat_map(|e| f.f32s(&tensor(kind, e, part))).collect()
-    };
+    let joined =
+        |kind: &str, part: &str| -> Vec<f32> { (0..experts).flat_map(|e| f.f32s(&tensor(kind, e, part))).collect() };
     let weights = Weights {
         router: f.f32s("w.router.classifier.weight"),
         router_bias: config.router_bias.then(|| f.f32s("w.router.classifier.bias")),

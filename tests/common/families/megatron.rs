@@ -1,6 +1,8 @@
 //! Megatron's router: softmax before or after the selection, sigmoid with group limits, dropping by probability.
 
-use webmoe::config::{Capacity, CapacityPer, Order, Priority, Renormalize, Rounding, Scoring, Slots, SoftmaxOver, TopK};
+use webmoe::config::{
+    Capacity, CapacityPer, Order, Priority, Renormalize, Rounding, Scoring, Slots, SoftmaxOver, TopK,
+};
 
 use super::super::case::{Case, Expect, What};
 use super::super::fixture::{Fixture, family};
