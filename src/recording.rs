@@ -117,7 +117,8 @@ impl Recording {
     pub fn upload<T: bytemuck::Pod>(&mut self, buffer: Buffer<T>, data: Vec<T>) {
         assert!(data.len() <= buffer.len, "an upload is longer than its buffer");
         if !data.is_empty() {
-            let words = bytemuck::allocation::try_cast_vec(data).unwrap_or_else(|(_, data)| bytemuck::cast_slice(&data).to_vec());
+            let words = bytemuck::allocation::try_cast_vec(data)
+                .unwrap_or_else(|(_, data)| bytemuck::cast_slice(&data).to_vec());
             self.commands.push(Command::Upload { buffer: buffer.id, words });
         }
     }
@@ -162,9 +163,13 @@ impl fmt::Display for Recording {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         for command in &self.commands {
             match command {
-                Command::Upload { buffer, words } => writeln!(f, "upload    {} bytes to b{}", 4 * words.len(), buffer.0)?,
+                Command::Upload { buffer, words } => {
+                    writeln!(f, "upload    {} bytes to b{}", 4 * words.len(), buffer.0)?
+                }
                 Command::Clear(buffer) => writeln!(f, "clear     b{}", buffer.0)?,
-                Command::Download { buffer, words, .. } => writeln!(f, "download  {} bytes from b{}", 4 * words, buffer.0)?,
+                Command::Download { buffer, words, .. } => {
+                    writeln!(f, "download  {} bytes from b{}", 4 * words, buffer.0)?
+                }
                 Command::Dispatch(d) => {
                     write!(f, "dispatch  {}", d.kernel.name)?;
                     for (name, value) in &d.constants.0 {

@@ -30,7 +30,7 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
     var cd0 = vec4f(); var cd1 = vec4f(); var cd2 = vec4f(); var cd3 = vec4f();
     var ce0 = vec4f(); var ce1 = vec4f(); var ce2 = vec4f(); var ce3 = vec4f();
     var cf0 = vec4f(); var cf1 = vec4f(); var cf2 = vec4f(); var cf3 = vec4f();
-    let r0 = a_row(min(first + 0u, end - 1u));
+    let r0 = a_row(min(first, end - 1u));
     let r1 = a_row(min(first + 1u, end - 1u));
     let r2 = a_row(min(first + 2u, end - 1u));
     let r3 = a_row(min(first + 3u, end - 1u));
@@ -134,20 +134,25 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
         cf3 += m3 * af;
         at += 4u * n4;
     }
-    if (first + 0u < end) { store(first + 0u, col + 0u, c00, c01); store(first + 0u, col + 2u, c02, c03); }
-    if (first + 1u < end) { store(first + 1u, col + 0u, c10, c11); store(first + 1u, col + 2u, c12, c13); }
-    if (first + 2u < end) { store(first + 2u, col + 0u, c20, c21); store(first + 2u, col + 2u, c22, c23); }
-    if (first + 3u < end) { store(first + 3u, col + 0u, c30, c31); store(first + 3u, col + 2u, c32, c33); }
-    if (first + 4u < end) { store(first + 4u, col + 0u, c40, c41); store(first + 4u, col + 2u, c42, c43); }
-    if (first + 5u < end) { store(first + 5u, col + 0u, c50, c51); store(first + 5u, col + 2u, c52, c53); }
-    if (first + 6u < end) { store(first + 6u, col + 0u, c60, c61); store(first + 6u, col + 2u, c62, c63); }
-    if (first + 7u < end) { store(first + 7u, col + 0u, c70, c71); store(first + 7u, col + 2u, c72, c73); }
-    if (first + 8u < end) { store(first + 8u, col + 0u, c80, c81); store(first + 8u, col + 2u, c82, c83); }
-    if (first + 9u < end) { store(first + 9u, col + 0u, c90, c91); store(first + 9u, col + 2u, c92, c93); }
-    if (first + 10u < end) { store(first + 10u, col + 0u, ca0, ca1); store(first + 10u, col + 2u, ca2, ca3); }
-    if (first + 11u < end) { store(first + 11u, col + 0u, cb0, cb1); store(first + 11u, col + 2u, cb2, cb3); }
-    if (first + 12u < end) { store(first + 12u, col + 0u, cc0, cc1); store(first + 12u, col + 2u, cc2, cc3); }
-    if (first + 13u < end) { store(first + 13u, col + 0u, cd0, cd1); store(first + 13u, col + 2u, cd2, cd3); }
-    if (first + 14u < end) { store(first + 14u, col + 0u, ce0, ce1); store(first + 14u, col + 2u, ce2, ce3); }
-    if (first + 15u < end) { store(first + 15u, col + 0u, cf0, cf1); store(first + 15u, col + 2u, cf2, cf3); }
+    // by index from here on: the stores are compiled once, not once for every accumulator
+    var c = array<array<vec4f, 4>, 16>(
+        array(c00, c01, c02, c03),
+        array(c10, c11, c12, c13),
+        array(c20, c21, c22, c23),
+        array(c30, c31, c32, c33),
+        array(c40, c41, c42, c43),
+        array(c50, c51, c52, c53),
+        array(c60, c61, c62, c63),
+        array(c70, c71, c72, c73),
+        array(c80, c81, c82, c83),
+        array(c90, c91, c92, c93),
+        array(ca0, ca1, ca2, ca3),
+        array(cb0, cb1, cb2, cb3),
+        array(cc0, cc1, cc2, cc3),
+        array(cd0, cd1, cd2, cd3),
+        array(ce0, ce1, ce2, ce3),
+        array(cf0, cf1, cf2, cf3));
+    for (var i = 0u; i < min(16u, end - first); i++) {
+        for (var j = 0u; j < min(4u, n4 - col); j += 2u) { store(first + i, col + j, c[i][j], c[i][j + 1u]); }
+    }
 }

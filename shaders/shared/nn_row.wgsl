@@ -15,7 +15,7 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
     let col = (block * TILE_WORKGROUP + lane) * 4u;
     if (col >= n4) { return; }
     var c00 = vec4f(); var c01 = vec4f(); var c02 = vec4f(); var c03 = vec4f();
-    let r0 = a_row(min(first + 0u, end - 1u));
+    let r0 = a_row(min(first, end - 1u));
     var at = b_base + col;
     for (var k = 0u; k < k4; k++) {
         let a0 = load_a(r0, k);
@@ -29,5 +29,5 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
         c03 += m3 * a0;
         at += 4u * n4;
     }
-    if (first + 0u < end) { store(first + 0u, col + 0u, c00, c01); store(first + 0u, col + 2u, c02, c03); }
+    if (first < end) { store(first, col, c00, c01); if (col + 2u < n4) { store(first, col + 2u, c02, c03); } }
 }

@@ -15,8 +15,8 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
     let col = (block * TILE_WORKGROUP + lane) * 4u;
     if (col >= n4) { return; }
     var c00 = vec4f(); var c01 = vec4f(); var c02 = vec4f(); var c03 = vec4f();
-    let r0 = a_row(min(first + 0u, end - 1u));
-    var b0 = b_base + (col + 0u) * 4u * k4;
+    let r0 = a_row(min(first, end - 1u));
+    var b0 = b_base + col * 4u * k4;
     var b1 = b_base + (col + 1u) * 4u * k4;
     var b2 = b_base + (col + 2u) * 4u * k4;
     var b3 = b_base + (col + 3u) * 4u * k4;
@@ -32,5 +32,5 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
         c03 += a0 * m3;
         b0++; b1++; b2++; b3++;
     }
-    if (first + 0u < end) { store(first + 0u, col + 0u, c00, c01); store(first + 0u, col + 2u, c02, c03); }
+    if (first < end) { store(first, col, c00, c01); if (col + 2u < n4) { store(first, col + 2u, c02, c03); } }
 }

@@ -56,13 +56,18 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
         }
         workgroupBarrier();
     }
-    if (col >= n4) { return; }
-    if (row + 0u < end) { store(row + 0u, col, c00, c01); }
-    if (row + 1u < end) { store(row + 1u, col, c10, c11); }
-    if (row + 2u < end) { store(row + 2u, col, c20, c21); }
-    if (row + 3u < end) { store(row + 3u, col, c30, c31); }
-    if (row + 4u < end) { store(row + 4u, col, c40, c41); }
-    if (row + 5u < end) { store(row + 5u, col, c50, c51); }
-    if (row + 6u < end) { store(row + 6u, col, c60, c61); }
-    if (row + 7u < end) { store(row + 7u, col, c70, c71); }
+    if (col >= n4 || row >= end) { return; }
+    // by index from here on: the stores are compiled once, not once for every accumulator
+    var c = array<array<vec4f, 2>, 8>(
+        array(c00, c01),
+        array(c10, c11),
+        array(c20, c21),
+        array(c30, c31),
+        array(c40, c41),
+        array(c50, c51),
+        array(c60, c61),
+        array(c70, c71));
+    for (var i = 0u; i < min(8u, end - row); i++) {
+        store(row + i, col, c[i][0], c[i][1]);
+    }
 }

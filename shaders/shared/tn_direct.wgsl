@@ -50,21 +50,24 @@ fn product(first: u32, end: u32, m_block: u32, n_block: u32, lane: u32, m4: u32,
         ce0 += a3.z * b0; ce1 += a3.z * b1; ce2 += a3.z * b2; ce3 += a3.z * b3;
         cf0 += a3.w * b0; cf1 += a3.w * b1; cf2 += a3.w * b2; cf3 += a3.w * b3;
     }
-    if (m + 0u < m4) { store(4u * m + 0u, n, c00, c01, c02, c03); }
-    if (m + 0u < m4) { store(4u * m + 1u, n, c10, c11, c12, c13); }
-    if (m + 0u < m4) { store(4u * m + 2u, n, c20, c21, c22, c23); }
-    if (m + 0u < m4) { store(4u * m + 3u, n, c30, c31, c32, c33); }
-    if (m + 1u < m4) { store(4u * m + 4u, n, c40, c41, c42, c43); }
-    if (m + 1u < m4) { store(4u * m + 5u, n, c50, c51, c52, c53); }
-    if (m + 1u < m4) { store(4u * m + 6u, n, c60, c61, c62, c63); }
-    if (m + 1u < m4) { store(4u * m + 7u, n, c70, c71, c72, c73); }
-    if (m + 2u < m4) { store(4u * m + 8u, n, c80, c81, c82, c83); }
-    if (m + 2u < m4) { store(4u * m + 9u, n, c90, c91, c92, c93); }
-    if (m + 2u < m4) { store(4u * m + 10u, n, ca0, ca1, ca2, ca3); }
-    if (m + 2u < m4) { store(4u * m + 11u, n, cb0, cb1, cb2, cb3); }
-    if (m + 3u < m4) { store(4u * m + 12u, n, cc0, cc1, cc2, cc3); }
-    if (m + 3u < m4) { store(4u * m + 13u, n, cd0, cd1, cd2, cd3); }
-    if (m + 3u < m4) { store(4u * m + 14u, n, ce0, ce1, ce2, ce3); }
-    if (m + 3u < m4) { store(4u * m + 15u, n, cf0, cf1, cf2, cf3); }
+    // by index from here on: the stores are compiled once, not once for every accumulator
+    var c = array<array<vec4f, 4>, 16>(
+        array(c00, c01, c02, c03),
+        array(c10, c11, c12, c13),
+        array(c20, c21, c22, c23),
+        array(c30, c31, c32, c33),
+        array(c40, c41, c42, c43),
+        array(c50, c51, c52, c53),
+        array(c60, c61, c62, c63),
+        array(c70, c71, c72, c73),
+        array(c80, c81, c82, c83),
+        array(c90, c91, c92, c93),
+        array(ca0, ca1, ca2, ca3),
+        array(cb0, cb1, cb2, cb3),
+        array(cc0, cc1, cc2, cc3),
+        array(cd0, cd1, cd2, cd3),
+        array(ce0, ce1, ce2, ce3),
+        array(cf0, cf1, cf2, cf3));
+    for (var i = 0u; i < min(16u, 4u * (m4 - m)); i++) { store(4u * m + i, n, c[i][0], c[i][1], c[i][2], c[i][3]); }
     if (n == 0u) { store_sum(m, s0); store_sum(m + 1u, s1); store_sum(m + 2u, s2); store_sum(m + 3u, s3); }
 }

@@ -51,14 +51,17 @@ fn product(first: u32, end: u32, m_block: u32, n_block: u32, lane: u32, m4: u32,
         }
         workgroupBarrier();
     }
-    if (n >= n4) { return; }
-    if (m + 0u < m4) { store(4u * m + 0u, n, c00, c01, c02, c03); }
-    if (m + 0u < m4) { store(4u * m + 1u, n, c10, c11, c12, c13); }
-    if (m + 0u < m4) { store(4u * m + 2u, n, c20, c21, c22, c23); }
-    if (m + 0u < m4) { store(4u * m + 3u, n, c30, c31, c32, c33); }
-    if (m + 1u < m4) { store(4u * m + 4u, n, c40, c41, c42, c43); }
-    if (m + 1u < m4) { store(4u * m + 5u, n, c50, c51, c52, c53); }
-    if (m + 1u < m4) { store(4u * m + 6u, n, c60, c61, c62, c63); }
-    if (m + 1u < m4) { store(4u * m + 7u, n, c70, c71, c72, c73); }
+    if (n >= n4 || m >= m4) { return; }
+    // by index from here on: the stores are compiled once, not once for every accumulator
+    var c = array<array<vec4f, 4>, 8>(
+        array(c00, c01, c02, c03),
+        array(c10, c11, c12, c13),
+        array(c20, c21, c22, c23),
+        array(c30, c31, c32, c33),
+        array(c40, c41, c42, c43),
+        array(c50, c51, c52, c53),
+        array(c60, c61, c62, c63),
+        array(c70, c71, c72, c73));
+    for (var i = 0u; i < min(8u, 4u * (m4 - m)); i++) { store(4u * m + i, n, c[i][0], c[i][1], c[i][2], c[i][3]); }
     if (n == 0u) { store_sum(m, s0); store_sum(m + 1u, s1); }
 }

@@ -89,7 +89,9 @@ impl CpuEngine {
                 Command::Upload { buffer, words } => self.words(*buffer, |b| b[..words.len()].copy_from_slice(words)),
                 Command::Clear(buffer) => self.words(*buffer, |b| b.fill(0)),
                 Command::Dispatch(dispatch) => self.dispatch(dispatch),
-                Command::Download { buffer, first, words } => downloads.push(self.read(*buffer, *first..*first + *words)),
+                Command::Download { buffer, first, words } => {
+                    downloads.push(self.read(*buffer, *first..*first + *words))
+                }
             }
         }
         self.count(|c| {

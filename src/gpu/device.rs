@@ -38,10 +38,8 @@ impl GpuEngine {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..Default::default()
         };
-        let adapter = instance
-            .request_adapter(&options)
-            .await
-            .map_err(|e| unavailable(format!("no adapter was found ({e})")))?;
+        let adapter =
+            instance.request_adapter(&options).await.map_err(|e| unavailable(format!("no adapter was found ({e})")))?;
         let (device, queue) = adapter
             .request_device(&wgpu::DeviceDescriptor {
                 label: Some("webmoe"),

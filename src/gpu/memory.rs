@@ -25,7 +25,13 @@ pub(super) struct Memory {
 impl Memory {
     /// Number of buffers that exist, and their bytes.
     pub(super) fn usage(&self) -> (u64, u64) {
-        let all = self.handed_out.iter().flatten().chain(self.pool.values().flatten()).chain(&self.uniforms).chain(&self.staging);
+        let all = self
+            .handed_out
+            .iter()
+            .flatten()
+            .chain(self.pool.values().flatten())
+            .chain(&self.uniforms)
+            .chain(&self.staging);
         all.fold((0, 0), |(n, bytes), b| (n + 1, bytes + b.size()))
     }
 
@@ -101,7 +107,8 @@ impl GpuEngine {
             }
         }
         let scopes = Scopes::open(&self.device, "creating buffers");
-        let mut stale = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("clear reused") });
+        let mut stale =
+            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("clear reused") });
         let mut reused = false;
         let made: Vec<BufferId> = {
             let mut memory = self.memory.borrow_mut();

@@ -113,9 +113,10 @@ impl GpuEngine {
     fn build(&self, kernel: &'static Kernel, key: Key, tile: Option<&Tile>) -> Pipeline {
         let source = compose(kernel.parts, tile, kernel.source);
         let label = Some(kernel.name);
-        let module = self
-            .device
-            .create_shader_module(wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(source.into()) });
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label,
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
         let entry = |binding, ty, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,
@@ -128,7 +129,8 @@ impl GpuEngine {
         });
         let uniform = entry(0, wgpu::BufferBindingType::Uniform, true);
         let entries: Vec<_> = std::iter::once(uniform).chain(storage).collect();
-        let layout = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let layout =
+            self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label,
             bind_group_layouts: &[Some(&layout)],

@@ -44,7 +44,8 @@ impl GpuEngine {
             mapped_at_creation: false,
         });
         let staging = self.memory.borrow_mut().take_staging(&self.device, bytes);
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("timestamps") });
+        let mut encoder =
+            self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("timestamps") });
         encoder.resolve_query_set(&clock, 0..count, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, bytes);
         self.queue.submit([encoder.finish()]);
@@ -52,11 +53,8 @@ impl GpuEngine {
         let mut downloads = self.read_back(staging, &[bytes]).await?;
         resolved.destroy();
         faults.await?;
-        let ticks: Vec<u64> = downloads
-            .take_words()
-            .chunks_exact(2)
-            .map(|w| u64::from(w[1]) << 32 | u64::from(w[0]))
-            .collect();
+        let ticks: Vec<u64> =
+            downloads.take_words().chunks_exact(2).map(|w| u64::from(w[1]) << 32 | u64::from(w[0])).collect();
         let period = f64::from(self.queue.get_timestamp_period());
         let times = kernels.into_iter().zip(ticks.chunks_exact(2));
         Ok(Some(times.map(|(kernel, t)| KernelTime { kernel, ns: t[1].wrapping_sub(t[0]) as f64 * period }).collect()))

@@ -31,7 +31,11 @@ impl GpuEngine {
 
     /// Encodes and submits; returns the buffer that receives the downloads, and their sizes in bytes. With `clock` every
     /// dispatch is a pass of its own and writes its beginning and end there.
-    pub(super) fn submit(&self, recording: &Recording, clock: Option<&wgpu::QuerySet>) -> Option<(wgpu::Buffer, Vec<u64>)> {
+    pub(super) fn submit(
+        &self,
+        recording: &Recording,
+        clock: Option<&wgpu::QuerySet>,
+    ) -> Option<(wgpu::Buffer, Vec<u64>)> {
         let mut memory = self.memory.borrow_mut();
         let mut pipelines = self.pipelines.borrow_mut();
         let uniforms = self.write_uniforms(recording, &mut memory);
@@ -43,7 +47,8 @@ impl GpuEngine {
         let bytes: u64 = sizes.iter().sum();
         let staging = (bytes > 0).then(|| memory.take_staging(&self.device, bytes));
 
-        let new_encoder = || self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("webmoe") });
+        let new_encoder =
+            || self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("webmoe") });
         let mut encoder = new_encoder();
         let mut pass: Option<wgpu::ComputePass<'static>> = None;
         let mut encoded = false;
@@ -77,7 +82,8 @@ impl GpuEngine {
                             beginning_of_pass_write_index: Some(2 * index as u32),
                             end_of_pass_write_index: Some(2 * index as u32 + 1),
                         });
-                        let descriptor = wgpu::ComputePassDescriptor { label: Some(dispatch.kernel.name), timestamp_writes };
+                        let descriptor =
+                            wgpu::ComputePassDescriptor { label: Some(dispatch.kernel.name), timestamp_writes };
                         encoder.begin_compute_pass(&descriptor).forget_lifetime()
                     });
                     pass.set_pipeline(&pipeline.pipeline);

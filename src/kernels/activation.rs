@@ -73,7 +73,8 @@ mod tests {
             let x = i as f32 * 1e-3;
             let want = f64::from(x).exp();
             let got = f64::from(super::exp(x));
-            let ulp = f64::from((want as f32).to_bits().checked_add(1).map_or(f32::MAX, f32::from_bits)) - f64::from(want as f32);
+            let ulp = f64::from((want as f32).to_bits().checked_add(1).map_or(f32::MAX, f32::from_bits))
+                - f64::from(want as f32);
             assert!((got - want).abs() <= 2.0 * ulp, "exp({x}) = {got}, want {want}");
         }
     }

@@ -38,7 +38,8 @@ fn twin(call: &Call, slices: &mut [Slice]) {
 
         let counted = |j: usize| renormalize == 1 || placement.u32()[2 * (t * columns + j) + 1] != DROPPED;
         let sum: f32 = (0..k).filter(|j| counted(*j)).map(|j| chosen[j]).sum();
-        let across: f32 = (0..k).map(|j| d_weight[j] * chosen[j]).sum::<f32>() / if sum > 0.0 { sum * sum } else { 1.0 };
+        let across: f32 =
+            (0..k).map(|j| d_weight[j] * chosen[j]).sum::<f32>() / if sum > 0.0 { sum * sum } else { 1.0 };
         let d_chosen = |j: usize| match renormalize {
             0 => dims.scale * d_weight[j],
             _ if !counted(j) || sum <= 0.0 => 0.0,
@@ -49,11 +50,8 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         let z = dims.z * 2.0 / dims.tokens as f32 * lse;
         for e in 0..experts {
             let d = d_share[e] - mean;
-            d_logits[e] = if on("SIGMOID") {
-                s[e] * (1.0 - s[e]) * d * share_of + z * exp(h[e] - lse)
-            } else {
-                s[e] * (d + z)
-            };
+            d_logits[e] =
+                if on("SIGMOID") { s[e] * (1.0 - s[e]) * d * share_of + z * exp(h[e] - lse) } else { s[e] * (d + z) };
         }
         d_logits[experts..].fill(0.0);
 

@@ -32,7 +32,7 @@ pub use expert_out::EXPERT_OUT;
 pub use expert_out_backward::EXPERT_OUT_BACKWARD;
 pub use gate_backward::GATE_BACKWARD;
 pub use loss_sums::LOSS_SUMS;
-pub use losses::{LOSSES, LOSS_NAMES};
+pub use losses::{LOSS_NAMES, LOSSES};
 pub use place::PLACE;
 pub use route::ROUTE;
 pub use router_backward::ROUTER_BACKWARD;

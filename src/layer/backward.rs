@@ -32,7 +32,8 @@ pub fn record(
     let s = Sizes::of(config);
     let dims = with_column_blocks(dims, &s, batch.row_tiling);
     let switches = Switches(config);
-    let plain = |kernel, constants, buffers, grid| Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid };
+    let plain =
+        |kernel, constants, buffers, grid| Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid };
     let home = Constants(vec![("HOME", u32::from(batch.exchange.is_some()))]);
     let (b, w) = (batch, backward);
     if !of.kept {
@@ -66,9 +67,27 @@ pub fn record(
     // the experts' weights
     let weight = WeightGradient { dims, batch };
     let experts = Some(s.all());
-    weight.record(rec, (w.d_out.id, s.d), (b.hidden.id, s.f), false, experts, Constants::default(), gradients.w_out, gradients.b_out);
+    weight.record(
+        rec,
+        (w.d_out.id, s.d),
+        (b.hidden.id, s.f),
+        false,
+        experts,
+        Constants::default(),
+        gradients.w_out,
+        gradients.b_out,
+    );
     let (x, gather) = b.exchange.as_ref().map_or((b.x, true), |e| (e.received, false));
-    weight.record(rec, (w.d_before.id, s.u), (x.id, s.d), gather, experts, Constants::default(), gradients.w_in, gradients.b_in);
+    weight.record(
+        rec,
+        (w.d_before.id, s.u),
+        (x.id, s.d),
+        gather,
+        experts,
+        Constants::default(),
+        gradients.w_in,
+        gradients.b_in,
+    );
 
     // the router
     if config.loss_weights.values().any(|weight| *weight != 0.0) {
@@ -93,7 +112,16 @@ pub fn record(
     let buffers = vec![w.d_logits.id, weights.router.id, d_row.id, b.placement.id, w.dx.id];
     let constants = Constants(home.0.into_iter().chain(jitter.0.clone()).collect());
     rec.dispatch(Dispatch { tiling: b.token_tiling, ..plain(&ROUTER_BACKWARD, constants, buffers, grid) });
-    weight.record(rec, (w.d_logits.id, s.stride), (b.x.id, s.d), false, None, jitter, gradients.router, gradients.router_bias);
+    weight.record(
+        rec,
+        (w.d_logits.id, s.stride),
+        (b.x.id, s.d),
+        false,
+        None,
+        jitter,
+        gradients.router,
+        gradients.router_bias,
+    );
 }
 
 /// Records gradients of weights and biases.
@@ -133,7 +161,13 @@ impl WeightGradient<'_> {
 }
 
 /// Records `weights −= learning_rate · gradients` for everything that the layer trains.
-pub fn record_sgd(rec: &mut Recording, config: &LayerConfig, weights: &Parameters, gradients: &Parameters, learning_rate: f32) {
+pub fn record_sgd(
+    rec: &mut Recording,
+    config: &LayerConfig,
+    weights: &Parameters,
+    gradients: &Parameters,
+    learning_rate: f32,
+) {
     let s = Sizes::of(config);
     let mut update = |weights: Buffer<f32>, gradient: Buffer<f32>, length: usize| {
         rec.dispatch(Dispatch {

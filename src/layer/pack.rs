@@ -60,7 +60,13 @@ fn runs(config: &LayerConfig, mut run: impl FnMut(&'static str, usize, Side, usi
         for unit in 0..s.units {
             let width = f.min(shared.d_ff - unit * f);
             for i in 0..d {
-                run("sharedW2", i * shared.d_ff + unit * f, Side::Out, ((config.experts + unit) * s.d + i) * s.f, width);
+                run(
+                    "sharedW2",
+                    i * shared.d_ff + unit * f,
+                    Side::Out,
+                    ((config.experts + unit) * s.d + i) * s.f,
+                    width,
+                );
             }
         }
     }

@@ -13,7 +13,8 @@ use crate::shader::{Product, Tiling};
 pub fn record(rec: &mut Recording, switches: &Switches, dims: Dims, batch: &Batch, weights: &Parameters, train: bool) {
     let b = batch;
     let tokens = dims.tokens as usize;
-    let plain = |kernel, constants, buffers, grid| Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid };
+    let plain =
+        |kernel, constants, buffers, grid| Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid };
 
     let tiling = b.token_tiling;
     let tile = tiling.tile(Product::Nt);

@@ -208,7 +208,8 @@ impl MoeLayer {
                 }
                 Read::Scores => {
                     let scores = downloads.take(b.router);
-                    out.scores = Some(scores.chunks_exact(s.stride).flat_map(|row| &row[..s.experts]).copied().collect());
+                    out.scores =
+                        Some(scores.chunks_exact(s.stride).flat_map(|row| &row[..s.experts]).copied().collect());
                 }
             }
         }
@@ -252,10 +253,13 @@ impl MoeLayer {
                 Read::Output => out.output = Some(Vec::new()),
                 Read::Scores => out.scores = Some(Vec::new()),
                 Read::Losses => out.losses = Some(LOSS_NAMES.map(|name| (name, 0.0)).to_vec()),
-                Read::Traffic => out.traffic = Some(layer::forward_traffic(&self.config, 0, options.train, &vec![0; 2 * n * n])),
+                Read::Traffic => {
+                    out.traffic = Some(layer::forward_traffic(&self.config, 0, options.train, &vec![0; 2 * n * n]))
+                }
                 Read::Routing => {
                     let none = vec![0; self.config.experts];
-                    let routing = Routing { slots: self.sizes.k, demanded: none.clone(), load: none, ..Routing::default() };
+                    let routing =
+                        Routing { slots: self.sizes.k, demanded: none.clone(), load: none, ..Routing::default() };
                     out.routing = Some(routing);
                 }
             }
@@ -299,7 +303,9 @@ impl MoeLayer {
                 (BackwardRead::Weights, ..) => download(&mut rec, &gradients),
                 (BackwardRead::X, Some(_), Some(w)) => rec.download(w.dx),
                 (BackwardRead::Traffic, Some(_), Some(w)) if n > 1 => rec.download_range(w.moved, 0..2 * n * n),
-                (BackwardRead::Traffic, Some(b), _) => rec.download_range(b.demanded, 0..self.sizes.groups * self.sizes.experts),
+                (BackwardRead::Traffic, Some(b), _) => {
+                    rec.download_range(b.demanded, 0..self.sizes.groups * self.sizes.experts)
+                }
                 (_, _, _) => {}
             }
         }

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
 
 use super::convert::{
-    backward_reads, config_object, error, forward_options, given_weights, gradients_object, learning_rate, output_object,
-    weights_object,
+    backward_reads, config_object, error, forward_options, given_weights, gradients_object, learning_rate,
+    output_object, weights_object,
 };
 use crate::error::Error;
 use crate::session::MoeLayer;
@@ -65,7 +65,8 @@ impl WasmLayer {
     /// Runs the layer on `x`: `[T, dModel]`.
     pub async fn forward(&self, x: Vec<f32>, options: JsValue) -> Result<JsValue, JsValue> {
         let devices = self.devices;
-        self.with(async |layer| Ok(output_object(devices, &layer.forward(&x, &forward_options(&options)?).await?))).await
+        self.with(async |layer| Ok(output_object(devices, &layer.forward(&x, &forward_options(&options)?).await?)))
+            .await
     }
 
     /// Runs the last forward pass backward from `d_output`: `[T, dModel]`.

@@ -37,7 +37,12 @@ pub async fn run(engine: &Rc<Engine>, case: &Case) -> Result<Got, webmoe::error:
             demanded: routing.demanded,
             load: routing.load,
         },
-        losses: forward.losses.expect("losses were read").into_iter().map(|(n, v)| (n.to_owned(), f64::from(v))).collect(),
+        losses: forward
+            .losses
+            .expect("losses were read")
+            .into_iter()
+            .map(|(n, v)| (n.to_owned(), f64::from(v)))
+            .collect(),
         gradients: gradients.into_iter().collect(),
     })
 }
