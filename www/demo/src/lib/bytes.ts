@@ -1,0 +1,64 @@
+/** The bytes that the layer counted, and the formula that should give the same. */
+
+import type { Traffic } from "webmoe";
+import { count } from "./format";
+import type { Reading } from "./read";
+
+type Exchange = Traffic["exchanges"][number];
+export type Op = Exchange["op"];
+
+/** Bytes of a float. */
+const FLOAT = 4;
+
+/** A part of the network total: what the formula says, with its numbers, and what was counted. */
+export interface Part {
+  op: Op;
+  symbols: string;
+  numbers: string;
+  formula: number;
+  counted: number;
+}
+
+/** Bytes that leave their device. */
+export function network(matrix: Float64Array, devices: number): number {
+  return matrix.reduce((sum, b, i) => (Math.floor(i / devices) === i % devices ? sum : sum + b), 0);
+}
+
+export const exchangeOf = (traffic: Traffic, op: Op): Exchange | undefined =>
+  traffic.exchanges.find((exchange) => exchange.op === op);
+
+/** Every exchange's total on the network, counted and by the formula, which reads the routing alone. */
+export function parts(traffic: Traffic, reading: Reading, width: number): Part[] {
+  return traffic.exchanges.map((exchange) => ({
+    op: exchange.op,
+    ...formulaOf(exchange.op, reading, width),
+    counted: network(exchange.bytes, traffic.devices),
+  }));
+}
+
+function formulaOf(op: Op, reading: Reading, width: number): Omit<Part, "op" | "counted"> {
+  const { devices: n, experts, groups, slots } = reading;
+  const pairs = n * (n - 1);
+  if (op === "counts") {
+    return {
+      symbols: "N(N−1) · E/N · 4 B",
+      numbers: product(pairs, experts / n, FLOAT),
+      formula: pairs * (experts / n) * FLOAT,
+    };
+  }
+  if (slots === null) {
+    const moved = reading.choices.flat().filter((choice) => choice.kept && choice.from !== choice.to).length;
+    return {
+      symbols: "choices that leave their device · d · 4 B",
+      numbers: product(moved, width, FLOAT),
+      formula: moved * width * FLOAT,
+    };
+  }
+  return {
+    symbols: "N(N−1) · E/N · G/N · C · d · 4 B",
+    numbers: product(pairs, experts / n, groups / n, slots, width, FLOAT),
+    formula: pairs * (experts / n) * (groups / n) * slots * width * FLOAT,
+  };
+}
+
+const product = (...factors: number[]): string => factors.map(count).join(" × ");

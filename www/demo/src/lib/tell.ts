@@ -1,0 +1,111 @@
+/** The page's sentences about a snapshot: seen under the figures, heard by screen readers. */
+
+import { network, parts } from "./bytes";
+import type { Place, Snapshot } from "./engine";
+import type { Focus } from "./focus";
+import { bytes, counted, decimal, exactBytes, percent, sentence } from "./format";
+import type { Reading } from "./read";
+
+/** Which engine runs, and why. */
+export function tellPlace({ device, adapter, reason }: Place, asked: Snapshot["settings"]["engine"]): string {
+  if (device === "webgpu") return `This layer runs on WebGPU (${adapter}).`;
+  if (reason !== undefined) {
+    return `This layer runs on the CPU engine, because there is no WebGPU for it: ${sentence(reason)} The results are the same, only slower.`;
+  }
+  const why = asked === "auto" ? "which is the faster one on this machine" : "as you asked";
+  return `This layer runs on the CPU engine, ${why} (${adapter}). The results are the same as on a GPU.`;
+}
+
+export function tellScores({ choices, experts, k, tokens }: Reading): string {
+  const first = choices.map((own) => own[0]).filter((choice) => choice !== undefined);
+  if (first.length === 0) return "There is no token to score.";
+  const mean = first.reduce((sum, choice) => sum + choice.score, 0) / first.length;
+  return (
+    `The router scores ${counted(experts, "expert")} for each of ${counted(tokens, "token")}, and each token takes its best ` +
+    `${k === 1 ? "one" : k}. The best score is ${percent(mean)} on average.`
+  );
+}
+
+export function tellFlow({ choices, devices, dropped }: Reading): string {
+  const all = choices.flat();
+  const kept = all.filter((choice) => choice.kept);
+  const away = kept.filter((choice) => choice.from !== choice.to).length;
+  const crossing = devices === 1 ? "With one device nothing has to travel." : `${away} leave their device.`;
+  const turned = dropped === 0 ? "None is turned away." : `${counted(dropped, "is", "are")} turned away and shown hollow.`;
+  return `Of ${counted(all.length, "choice")}, ${kept.length} reach their expert. ${crossing} ${turned}`;
+}
+
+export function tellLoads({ experts, groups, peak, slots, slotsSum }: Reading, demanded: Uint32Array): string {
+  const most = demanded.indexOf(Math.max(...demanded));
+  const idle = demanded.filter((n) => n === 0).length;
+  const busiest = `Expert ${most} is wanted most: ${counted(demanded[most] ?? 0, "choice")}, ${decimal(peak, 2)} times the mean.`;
+  const left = idle === 0 ? "" : ` ${counted(idle, "expert")} of ${experts} ${idle === 1 ? "gets" : "get"} nothing.`;
+  if (slots === null) return `${busiest}${left} There is no limit: nothing is dropped.`;
+  const each = groups === 1 ? "" : ` in each of ${groups} groups, ${slots * groups} in all`;
+  return `${busiest}${left} An expert has ${slotsSum} = ${counted(slots, "slot")}${each}.`;
+}
+
+export function tellBytes({ output: { traffic } }: Snapshot): string {
+  if (traffic.devices === 1) return "With one device there is no network: everything is local.";
+  const useful = traffic.exchanges.reduce((sum, exchange) => sum + network(exchange.usefulBytes, traffic.devices), 0);
+  const share = traffic.networkBytes === 0 ? 0 : useful / traffic.networkBytes;
+  const padding = share === 1 ? "all of them useful" : `of which ${percent(share)} are useful; the rest fills empty slots`;
+  return `A forward pass moves ${exactBytes(traffic.networkBytes)} between ${traffic.devices} devices, ${padding}.`;
+}
+
+export function tellBalance(points: readonly { balance: number; peak: number }[]): string {
+  const [first, last] = [points[0], points.at(-1)];
+  if (!first || !last || points.length < 2) {
+    return "No step has been taken. A step follows the gradient of the balance loss alone; 1 is perfectly even.";
+  }
+  return (
+    `In ${counted(points.length - 1, "step")} the balance loss went from ${decimal(first.balance)} to ${decimal(last.balance)}, ` +
+    `and the busiest expert from ${decimal(first.peak, 2)} to ${decimal(last.peak, 2)} times the mean load.`
+  );
+}
+
+/** One line about what is pointed at. */
+export function tellFocus({ kind, index }: Focus, snapshot: Snapshot, reading: Reading): string {
+  const { choices, deviceOfExpert, deviceOfToken } = reading;
+  const { batch, output: { routing, traffic }, settings } = snapshot;
+  if (kind === "token") {
+    const own = choices[index]!;
+    const goes = own.map(({ expert, weight, kept, to }) =>
+      kept ? `expert ${expert} on device ${to} with weight ${decimal(weight)}` : `expert ${expert}, which is full`,
+    );
+    const unserved = own.some((choice) => choice.kept) ? "" : " No expert serves it: it passes unchanged.";
+    const what = batch.tokens[index]!.padding ? "padding" : `“${batch.tokens[index]!.text}”`;
+    return `Token ${index}, ${what}, lives on device ${deviceOfToken(index)} and chose ${goes.join("; ")}.${unserved}`;
+  }
+  if (kind === "expert") {
+    const [wanted, kept] = [routing.demanded[index]!, routing.load[index]!];
+    const dropped = wanted === kept ? "it keeps all" : `it keeps ${kept} and drops ${wanted - kept}`;
+    return `Expert ${index} lives on device ${deviceOfExpert(index)}. ${counted(wanted, "choice")} fell on it; ${dropped}.`;
+  }
+  const arriving = choices.flat().filter((choice) => choice.kept && choice.to === index);
+  const local = arriving.filter((choice) => choice.from === index).length;
+  const row = settings.width * 4;
+  return (
+    `Device ${index} of ${traffic.devices} receives ${counted(arriving.length - local, "row")} of ${row} bytes from others ` +
+    `(${bytes((arriving.length - local) * row)}) and keeps ${local} of its own.`
+  );
+}
+
+/** The whole in one breath, for the live region. */
+export function tellAll(snapshot: Snapshot, reading: Reading): string {
+  const { traffic } = snapshot.output;
+  return (
+    `${counted(reading.tokens, "token")} routed to ${counted(reading.experts, "expert")}. ` +
+    `${counted(reading.dropped, "choice")} dropped. ${exactBytes(traffic.networkBytes)} on the network. ` +
+    `Step ${snapshot.step}, busiest expert at ${decimal(reading.peak, 2)} times the mean.`
+  );
+}
+
+/** Whether the formula gives the bytes that were counted. */
+export function tellAgreement(snapshot: Snapshot, reading: Reading): string {
+  const sums = parts(snapshot.output.traffic, reading, snapshot.settings.width);
+  const total = sums.reduce((sum, part) => sum + part.formula, 0);
+  return total === snapshot.output.traffic.networkBytes
+    ? "Exact: the formula gives what the layer counted while it moved the rows."
+    : `The formula gives ${exactBytes(total)}, the layer counted ${exactBytes(snapshot.output.traffic.networkBytes)}.`;
+}
