@@ -19,12 +19,16 @@ export async function openBrowser() {
   return chromium.launch({ executablePath, args: FLAGS });
 }
 
-/** Opens a page that keeps what its console and its errors say; `complaints()` empties the list. */
-export async function openPage(browser, address) {
+/**
+ * Opens a page that keeps what its console and its errors say; `complaints()` empties the list.
+ * @param missing path of a file that the page is to find missing
+ */
+export async function openPage(browser, address, missing) {
   const page = await browser.newPage();
   const said = [];
   page.on("console", (message) => {
-    if (["error", "warning"].includes(message.type())) said.push(message.text());
+    const expected = missing && message.location().url.endsWith(missing);
+    if (["error", "warning"].includes(message.type()) && !expected) said.push(message.text());
   });
   page.on("pageerror", (error) => said.push(error.message));
   await page.goto(address);

@@ -9,7 +9,7 @@ const LIMIT_MS = 120_000;
 
 export async function testClaims(tally, { folder }, browser) {
   const site = await serve(folder, answerAsOldVite);
-  const { page, complaints } = await openPage(browser, `${site.origin}/claims/index.html`);
+  const { page, complaints } = await openPage(browser, `${site.origin}/claims/index.html`, "/nowhere.wasm");
   for (const file of readdirSync(join(here, "claims")).filter((name) => name.endsWith(".claims.js"))) {
     const address = `${site.origin}/claims/${file}`;
     const names = await page.evaluate(async (at) => Object.keys((await import(at)).default), address);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { examples, here, root } from "./places.mjs";
 
 /**
- * Packs `pkg/`, installs the archive and adds the examples and the claims' pages.
+ * Packs `pkg/`, installs the archive into a project that is the Vite example, and adds the claims.
  * @returns its folder and the archive's path
  */
 export function makeConsumer() {
@@ -14,7 +14,7 @@ export function makeConsumer() {
   const name = npm(["pack", join(root, "pkg"), "--pack-destination", folder, "--silent"], folder).trim();
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true, type: "module" }));
   npm(["install", `./${name}`, "--offline", "--no-audit", "--no-fund", "--silent"], folder);
-  for (const part of ["plain", "vite"]) cpSync(join(examples, part), join(folder, part), { recursive: true });
+  for (const file of ["index.html", "main.js"]) cpSync(join(examples, "vite", file), join(folder, file));
   for (const part of ["claims", "types"]) cpSync(join(here, part), join(folder, part), { recursive: true });
   return { folder, archive: join(folder, name) };
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openPage } from "./browser.mjs";
-import { fromWww } from "./places.mjs";
+import { examples, fromWww } from "./places.mjs";
 import { serve } from "./serve.mjs";
 
 const LIMIT_MS = 120_000;
@@ -12,7 +12,7 @@ const CDN = /https:\/\/cdn\.jsdelivr\.net\/npm\/webmoe@[^/]+/g;
 export async function testExamples(tally, { folder }, browser) {
   await tally.test("the plain page runs with the package on another origin", async () => {
     const cdn = await serve(join(folder, "node_modules"));
-    const page = readFileSync(join(folder, "plain/index.html"), "utf8").replace(CDN, `${cdn.origin}/webmoe`);
+    const page = readFileSync(join(examples, "plain/index.html"), "utf8").replace(CDN, `${cdn.origin}/webmoe`);
     const site = await serve(folder, (pathname, response) => {
       if (pathname !== "/") return false;
       response.writeHead(200, { "content-type": "text/html" }).end(page);
@@ -26,7 +26,7 @@ export async function testExamples(tally, { folder }, browser) {
   });
 
   const vite = await fromWww("vite");
-  const config = { root: join(folder, "vite"), configFile: false, logLevel: "error" };
+  const config = { root: folder, configFile: false, logLevel: "error" };
 
   await tally.test("the Vite project runs in development", async () => {
     const server = await vite.createServer({ ...config, server: { port: 0 } });

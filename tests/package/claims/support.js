@@ -47,8 +47,11 @@ export function assert(condition, message) {
 
 /** @throws unless both are the same when written as JSON */
 export function assertEqual(what, got, want) {
-  const [a, b] = [got, want].map((value) => JSON.stringify(value));
-  assert(a === b, `${what}: got ${a}, wanted ${b}`);
+  const [a, b] = [got, want].map((value) => JSON.stringify(value) ?? "undefined");
+  if (a === b) return;
+  const differ = [...a].findIndex((character, i) => character !== b[i]);
+  const excerpt = (text) => text.slice(Math.max(0, differ - 40), differ + 80);
+  throw new Error(`${what}: got ${excerpt(a)}, wanted ${excerpt(b)} (from character ${differ} on)`);
 }
 
 /** @throws unless the arrays agree within abs 1e-5 + rel 1e-4, the tolerance of f32 layers */

@@ -1,6 +1,7 @@
 /** Checks what the engine cannot: options that stay in this thread, and arrays that would be converted silently. */
 import type { ForwardOptions, RuntimeOptions, WasmSource } from "./api.js";
 import { invalidArgument, WebMoeError } from "./errors.js";
+import { isA } from "./kinds.js";
 
 const DEVICES = ["auto", "webgpu", "cpu"];
 
@@ -20,7 +21,7 @@ export function checkRuntimeOptions(options: RuntimeOptions): void {
 
 /** @throws `INVALID_ARGUMENT` */
 export function checkFloats(what: string, value: Float32Array): void {
-  if (!isArray(value, "Float32Array")) throw invalidArgument(what, value, "a Float32Array");
+  if (!isA(value, "Float32Array")) throw invalidArgument(what, value, "a Float32Array");
 }
 
 /** @throws `INVALID_ARGUMENT` */
@@ -28,13 +29,13 @@ export function checkForwardOptions(options: ForwardOptions): void {
   object("options", options);
   const { tokenIds, domain, task, signal } = options;
   for (const [name, ids] of Object.entries({ tokenIds, domain, task })) {
-    optional(name, ids, "a Uint32Array", (value) => isArray(value, "Uint32Array"));
+    optional(name, ids, "a Uint32Array", (value) => isA(value, "Uint32Array"));
   }
   checkSignalType(signal);
 }
 
 function checkSignalType(signal: AbortSignal | undefined): void {
-  optional("signal", signal, "an AbortSignal", (value) => value instanceof AbortSignal);
+  optional("signal", signal, "an AbortSignal", (value) => isA(value, "AbortSignal"));
 }
 
 function exclusive(field: string, got: string, wanted: string): WebMoeError {
@@ -49,15 +50,8 @@ function optional<T>(what: string, value: T | undefined, wanted: string, fits: (
   if (value !== undefined && !fits(value)) throw invalidArgument(what, value, wanted);
 }
 
-/** By name rather than `instanceof`: an array from another frame is as good. */
-function isArray(value: unknown, type: string): boolean {
-  return ArrayBuffer.isView(value) && (value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] === type;
-}
-
 function isWasmSource(value: WasmSource): boolean {
   return (
-    typeof value === "string" ||
-    ArrayBuffer.isView(value) ||
-    [URL, Response, ArrayBuffer, WebAssembly.Module].some((type) => (value as object) instanceof type)
+    typeof value === "string" || ArrayBuffer.isView(value) || isA(value, "URL", "Response", "ArrayBuffer", "WebAssembly.Module")
   );
 }

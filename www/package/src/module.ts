@@ -1,6 +1,7 @@
 /** Fetches and compiles the WebAssembly module. */
 import type { WasmSource } from "./api.js";
 import { WebMoeError } from "./errors.js";
+import { isA } from "./kinds.js";
 import type { Listener } from "./progress.js";
 
 /**
@@ -25,9 +26,9 @@ export function loadFailed(message: string, details: Record<string, unknown>, ca
 }
 
 async function compileSource(source: WasmSource, report: Listener): Promise<WebAssembly.Module> {
-  if (source instanceof WebAssembly.Module) return source;
-  if (typeof source === "string" || source instanceof URL) return compileResponse(await fetch(source), report);
-  if (source instanceof Response) return compileResponse(source, report);
+  if (isA(source, "WebAssembly.Module")) return source;
+  if (typeof source === "string" || isA(source, "URL")) return compileResponse(await fetch(source), report);
+  if (isA(source, "Response")) return compileResponse(source, report);
   report({ phase: "compile", loaded: 0, total: 1, text: "Compiling" });
   return WebAssembly.compile(source);
 }

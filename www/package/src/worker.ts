@@ -4,6 +4,7 @@ import type { LayerConfig } from "./api.js";
 import type { EngineLayer, EngineRuntime } from "./engine.js";
 import { toPlainError } from "./errors.js";
 import { openLocal } from "./local.js";
+import type { Listener } from "./progress.js";
 import { buffersOf } from "./transfer.js";
 import type { LayerArguments, LayerCall, LayerResult, WorkerHost } from "./worker-host.js";
 
@@ -13,11 +14,17 @@ class Host implements WorkerHost {
   #lastId = 0;
 
   async open(...[device, wasm, report]: Parameters<WorkerHost["open"]>) {
+    let told: unknown;
+    const tell: Listener = (step) => {
+      told = report(step);
+    };
     try {
-      this.#runtime = await openLocal({ device }, wasm, report);
+      this.#runtime = await openLocal({ device }, wasm, tell);
     } catch (error) {
       throw toPlainError(error);
     }
+    // Reports go another way than this answer: the last one is to come first.
+    await told;
     return { device: this.#runtime.device, adapter: this.#runtime.adapter };
   }
 
