@@ -19,7 +19,7 @@ override BIASED: u32 = 0u;        // 1: choose by score + selection_bias
 override GROUP_LIMITED: u32 = 0u; // 1: choose within the group_limit best expert groups
 override SHARED_GATE: u32 = 0u;   // 1: the shared expert's gate is the logit after the last expert's
 
-const LOWEST = -3.4028235e38;
+const LOWEST = -0x1.fffffep+127f;
 
 /// Finite: NaN and −∞ become the lowest number, +∞ the largest.
 fn finite(v: f32) -> f32 {
@@ -60,7 +60,7 @@ fn limit_groups() {
         var best_key = 0.0;
         var found = false;
         for (var g = 0u; g < dims.expert_groups; g++) {
-            if ((allowed[g / 32u] >> (g % 32u) & 1u) == 1u) { continue; }
+            if (((allowed[g / 32u] >> (g % 32u)) & 1u) == 1u) { continue; }
             let v = group_key(g);
             if (!found || v > best_key) { best = g; best_key = v; found = true; }
         }
@@ -108,7 +108,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         for (var e = 0u; e < experts; e++) {
             if (GROUP_LIMITED == 1u) {
                 let g = e / group_size;
-                if ((allowed[g / 32u] >> (g % 32u) & 1u) == 0u) { continue; }
+                if (((allowed[g / 32u] >> (g % 32u)) & 1u) == 0u) { continue; }
             }
             let v = key(e);
             let later = j == 0u || v < last_key || (v == last_key && e > last);

@@ -24,7 +24,7 @@ pub struct Counters {
 /// One of the two engines.
 pub enum Engine {
     /// WGSL on a GPU.
-    Gpu(GpuEngine),
+    Gpu(Box<GpuEngine>),
     /// The twins.
     Cpu(CpuEngine),
 }

@@ -14,5 +14,5 @@ use webmoe::gpu::{GpuEngine, Open};
 fn the_wgsl_agrees_with_every_recorded_case() {
     let gpu = pollster::block_on(GpuEngine::open(Open::default())).unwrap_or_else(|e| panic!("{e}"));
     println!("{:?}", gpu.adapter());
-    pollster::block_on(check_all(&Rc::new(Engine::Gpu(gpu)), &cases()));
+    pollster::block_on(check_all(&Rc::new(Engine::Gpu(Box::new(gpu))), &cases()));
 }

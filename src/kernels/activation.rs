@@ -5,9 +5,17 @@ use std::f32::consts::{FRAC_1_SQRT_2, LN_2};
 const TANH_SCALE: f32 = 0.797_884_6;
 
 /// `act(x)`; `kind` as the override ACTIVATION.
+#[inline]
 pub(super) fn activate(kind: u32, x: f32) -> f32 {
     match kind {
-        0 => x.max(0.0),
+        // a comparison instead of `max`, which is a call on wasm
+        0 => {
+            if x > 0.0 {
+                x
+            } else {
+                0.0
+            }
+        }
         1 => 0.5 * x * (1.0 + libm::erff(x * FRAC_1_SQRT_2)),
         2 => 0.5 * x * (1.0 + (TANH_SCALE * (x + 0.044715 * x * x * x)).tanh()),
         _ => x * sigmoid(x),
@@ -37,6 +45,7 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 
 /// `e^x` to about 1 ulp: `2^n` times a polynomial on `[-ln2/2, ln2/2]` (Cody and Waite 1980). Branch-free, so that loops over
 /// it vectorise; the routine of the standard library is the larger part of a SwiGLU on wasm.
+#[inline]
 pub(super) fn exp(x: f32) -> f32 {
     let n = (x.clamp(-104.0, 89.0) / LN_2).round();
     let r = n.mul_add_or(-0.693_359_4, x.clamp(-104.0, 89.0));

@@ -58,6 +58,9 @@ fn twin(call: &Call, slices: &mut [Slice]) {
                     h[i] = activate(kind, uv[i]) * uv[4 + i];
                 }
             }
+        } else if kind == 0 {
+            // named, so that the loop is compiled without a choice in it
+            hidden.iter_mut().zip(&*u).for_each(|(h, u)| *h = activate(0, *u));
         } else {
             hidden.iter_mut().zip(&*u).for_each(|(h, u)| *h = activate(kind, *u));
         }

@@ -34,9 +34,9 @@ impl Runtime {
         let cpu = || Engine::Cpu(CpuEngine::new());
         let engine = match device {
             Device::Cpu => cpu(),
-            Device::WebGpu => Engine::Gpu(GpuEngine::open(Open { borrowed }).await?),
+            Device::WebGpu => Engine::Gpu(Box::new(GpuEngine::open(Open { borrowed }).await?)),
             Device::Auto => match GpuEngine::open(Open { borrowed }).await {
-                Ok(gpu) if borrowed || !gpu.adapter().software => Engine::Gpu(gpu),
+                Ok(gpu) if borrowed || !gpu.adapter().software => Engine::Gpu(Box::new(gpu)),
                 _ => cpu(),
             },
         };
