@@ -7,6 +7,9 @@ use crate::kernels::{Dims, LOSS_NAMES};
 use crate::recording::{Buffer, BufferId};
 use crate::shader::Tiling;
 
+/// A grid has at most this many workgroups along each side: the base limit of WebGPU.
+const MOST_TILES: usize = 65_535;
+
 /// Collects wanted buffers, and hands out their handles in the same order.
 struct Plan {
     wanted: Vec<(&'static str, usize)>,
@@ -137,7 +140,7 @@ impl Batch {
     /// Creates the buffers for `tokens > 0` tokens.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] or [`Error::OutOfMemory`].
+    /// [`Error::InvalidArgument`] for more tokens than a grid has workgroups for, [`Error::TooLarge`] or [`Error::OutOfMemory`].
     pub async fn create(engine: &Engine, s: &Sizes, dims: &Dims) -> Result<Self, Error> {
         let tokens = dims.tokens as usize;
         let columns = s.columns();
@@ -145,6 +148,11 @@ impl Batch {
         let token_tiling = engine.tiling(tokens);
         let row_tiling = engine.tiling(rows);
         let tiles = rows.div_ceil(row_tiling.rows() as usize) + s.all();
+        if tiles > MOST_TILES {
+            let most = (MOST_TILES - s.all()) * row_tiling.rows() as usize / columns;
+            let (what, got, wanted) = ("x".into(), format!("{tokens} tokens"), format!("at most {most} tokens for this layer"));
+            return Err(Error::InvalidArgument { what, got, wanted });
+        }
         let mut plan = Plan { wanted: Vec::new() };
         plan.want("the input", tokens * s.d);
         plan.want("the router's logits and scores", 2 * tokens * s.stride);
