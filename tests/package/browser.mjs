@@ -20,18 +20,17 @@ export async function openBrowser() {
 }
 
 /**
- * Opens a page that keeps what its console and its errors say; `complaints()` empties the list.
- * @param missing path of a file that the page is to find missing
+ * Opens a page; `complaints` grows by what its console and its errors say.
+ * @param missing how the paths begin that the page is to find missing
  */
 export async function openPage(browser, address, missing) {
   const page = await browser.newPage();
-  const said = [];
+  const complaints = [];
   page.on("console", (message) => {
-    const expected = missing && message.location().url.endsWith(missing);
-    if (["error", "warning"].includes(message.type()) && !expected) said.push(message.text());
+    const expected = missing && new URL(message.location().url || address).pathname.startsWith(missing);
+    if (["error", "warning"].includes(message.type()) && !expected) complaints.push(message.text());
   });
-  page.on("pageerror", (error) => said.push(error.message));
+  page.on("pageerror", (error) => complaints.push(error.message));
   await page.goto(address);
-  const complaints = () => said.splice(0);
   return { page, complaints };
 }

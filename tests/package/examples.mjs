@@ -54,8 +54,8 @@ async function seesResults(browser, address) {
     const { page, complaints } = await openPage(browser, address + query);
     const sentence = page.getByText("32 of 32 assignments kept");
     const failure = await sentence.waitFor({ timeout: LIMIT_MS }).catch((error) => error);
-    const said = [...complaints(), ...(failure ? [failure.message] : [])];
+    if (failure) complaints.push(failure.message);
     await page.close();
-    if (said.length) throw new Error(`${address}${query}: ${said.join("\n")}`);
+    if (complaints.length) throw new Error(`${address}${query}: ${complaints.join("\n")}`);
   }
 }

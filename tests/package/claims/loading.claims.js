@@ -139,14 +139,30 @@ export default {
       }
       assertEqual("then", await runs(webmoe.createRuntime, { device: "cpu" }), "cpu");
     });
-    const inWorker = { worker: true, wasm: "/nowhere.wasm" };
-    await assertCode("in a worker", "WASM_LOAD_FAILED", () => index.createRuntime(inWorker));
+    for (const wasm of ["/nowhere.wasm", "http://[", new Uint8Array([1, 2, 3])]) {
+      const options = { worker: true, wasm };
+      await assertCode(`${wasm} in a worker`, "WASM_LOAD_FAILED", () => index.createRuntime(options));
+    }
   },
 
   async "a page in the module's place gets the advice for older Vite"() {
     const wasm = "/moved/webmoe_bg.wasm";
     const error = await assertCode("worker", "WASM_LOAD_FAILED", () => index.createRuntime({ worker: true, wasm }));
     assert(error.message.includes("optimizeDeps.exclude: ['webmoe']"), error.message);
+  },
+
+  async "a worker whose script is missing ends with WORKER_FAILED"() {
+    const Real = window.Worker;
+    window.Worker = class extends Real {
+      constructor(_, options) {
+        super("/nowhere.js", options);
+      }
+    };
+    try {
+      await assertCode("createRuntime", "WORKER_FAILED", () => index.createRuntime({ worker: true }));
+    } finally {
+      window.Worker = Real;
+    }
   },
 
   async "options of a wrong type are refused with INVALID_ARGUMENT"() {

@@ -6,6 +6,28 @@ const CONFIG = { dModel: 8, dFf: 12, experts: 4, router: { kind: "topK", k: 2 } 
 const X = numbers(1, 6 * 8);
 const MANY = 50;
 
+/** A runtime in a worker, that worker, and how often it was ended. */
+async function withWatchedWorker() {
+  const Real = window.Worker;
+  let worker;
+  let count = 0;
+  window.Worker = class extends Real {
+    constructor(...args) {
+      super(...args);
+      worker = this;
+    }
+    terminate() {
+      count += 1;
+      super.terminate();
+    }
+  };
+  try {
+    return { runtime: await createRuntime({ device: "cpu", worker: true }), worker, ended: () => count };
+  } finally {
+    window.Worker = Real;
+  }
+}
+
 export default {
   ...everywhere(`${MANY} layers made, run and disposed of leave no buffer`, async (place) => {
     const runtime = await createRuntime(place.options);
@@ -113,6 +135,32 @@ export default {
     await assertCode("worker", "INVALID_CONFIG", () => createRuntime({ gpuDevice, worker: true }));
     await assertCode("cpu", "INVALID_CONFIG", () => createRuntime({ gpuDevice, device: "cpu" }));
     gpuDevice.destroy();
+  },
+
+  async "dispose ends the worker"() {
+    const { runtime, ended } = await withWatchedWorker();
+    assertEqual("before", ended(), 0);
+    runtime.dispose();
+    await runtime.counters();
+    assertEqual("after", ended(), 1);
+  },
+
+  async "a worker that breaks ends calls with WORKER_FAILED and tells lost"() {
+    const { runtime, worker } = await withWatchedWorker();
+    const layer = await runtime.createLayer(CONFIG);
+    const running = layer.forward(X);
+    worker.dispatchEvent(new ErrorEvent("error", { message: "broken by test", cancelable: true }));
+    await assertCode("under way", "WORKER_FAILED", () => running);
+    await assertCode("later", "WORKER_FAILED", () => layer.weights());
+    assert((await runtime.lost).message.includes("broken by test"), "lost does not say why");
+    runtime.dispose();
+  },
+
+  async "what cannot be sent to a worker is refused with INVALID_ARGUMENT"() {
+    const runtime = await createRuntime({ device: "cpu", worker: true });
+    const config = { ...CONFIG, seed: () => 1 };
+    await assertCode("a function", "INVALID_ARGUMENT", () => runtime.createLayer(config));
+    runtime.dispose();
   },
 
   async "using disposes, where the browser has it"() {

@@ -49,7 +49,8 @@ export function assert(condition, message) {
 export function assertEqual(what, got, want) {
   const [a, b] = [got, want].map((value) => JSON.stringify(value) ?? "undefined");
   if (a === b) return;
-  const differ = [...a].findIndex((character, i) => character !== b[i]);
+  let differ = 0;
+  while (a[differ] === b[differ]) differ++;
   const excerpt = (text) => text.slice(Math.max(0, differ - 40), differ + 80);
   throw new Error(`${what}: got ${excerpt(a)}, wanted ${excerpt(b)} (from character ${differ} on)`);
 }

@@ -3,7 +3,7 @@ import { proxy, transfer, wrap } from "comlink";
 import type { BackwardOptions, Counters, GradientUpdate, LayerConfig, LayerWeights, WasmSource } from "./api.js";
 import type { EngineForwardOptions, EngineLayer, EngineOptions, EngineRuntime, Lost } from "./engine.js";
 import { isA } from "./kinds.js";
-import { compile } from "./module.js";
+import { compile, loadFailed } from "./module.js";
 import type { Listener } from "./progress.js";
 import { abortable, checkSignal } from "./signals.js";
 import { buffersOf, withOwnArrays } from "./transfer.js";
@@ -34,8 +34,12 @@ export async function openRemote(
 
 /** An address in full, or the compiled module: what can be sent without taking the caller's bytes away. */
 async function sendable(wasm: WasmSource, report: Listener): Promise<string | WebAssembly.Module> {
-  const isAddress = typeof wasm === "string" || isA(wasm, "URL");
-  return isAddress ? new URL(wasm, document.baseURI).href : compile(wasm, report);
+  if (typeof wasm !== "string" && !isA(wasm, "URL")) return compile(wasm, report);
+  try {
+    return new Request(wasm).url;
+  } catch (error) {
+    throw loadFailed("the WebAssembly module has no such address", {}, error);
+  }
 }
 
 class RemoteRuntime implements EngineRuntime {
