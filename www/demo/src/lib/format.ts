@@ -25,5 +25,8 @@ export function bytes(n: number): string {
 /** A message from elsewhere, ended as a sentence. */
 export const sentence = (text: string): string => (/[.!?]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`);
 
+/** At most `length` characters. */
+export const short = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
 /** Exact: 36,864 bytes */
 export const exactBytes = (n: number): string => counted(n, "byte");

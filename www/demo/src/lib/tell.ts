@@ -67,15 +67,18 @@ export function tellBalance(points: readonly { balance: number; peak: number }[]
 /** One line about what is pointed at. */
 export function tellFocus({ kind, index }: Focus, snapshot: Snapshot, reading: Reading): string {
   const { choices, deviceOfExpert, deviceOfToken } = reading;
-  const { batch, output: { routing, traffic }, settings } = snapshot;
+  const { batch, output: { output, routing, traffic }, settings } = snapshot;
   if (kind === "token") {
     const own = choices[index]!;
     const goes = own.map(({ expert, weight, kept, to }) =>
       kept ? `expert ${expert} on device ${to} with weight ${decimal(weight)}` : `expert ${expert}, which is full`,
     );
-    const unserved = own.some((choice) => choice.kept) ? "" : " No expert serves it: it passes unchanged.";
+    const length = Math.hypot(...output.subarray(index * settings.width, (index + 1) * settings.width));
+    const answer = own.some((choice) => choice.kept)
+      ? `What the experts add to it has length ${decimal(length, 1)}.`
+      : "No expert serves it: it passes unchanged.";
     const what = batch.tokens[index]!.padding ? "padding" : `“${batch.tokens[index]!.text}”`;
-    return `Token ${index}, ${what}, lives on device ${deviceOfToken(index)} and chose ${goes.join("; ")}.${unserved}`;
+    return `Token ${index}, ${what}, lives on device ${deviceOfToken(index)} and chose ${goes.join("; ")}. ${answer}`;
   }
   if (kind === "expert") {
     const [wanted, kept] = [routing.demanded[index]!, routing.load[index]!];
