@@ -1,7 +1,7 @@
 /** The engine in this thread. */
 import { WasmLayer, WasmRuntime } from "#bindings";
 import type { BackwardOptions, Counters, GradientUpdate, LayerConfig, LayerWeights, WasmSource } from "./api.js";
-import { adapterRequests } from "./adapters.js";
+import { adapterNames, adapterRequests } from "./adapters.js";
 import { withBorrowedDevice } from "./borrowed-device.js";
 import type { EngineForwardOptions, EngineLayer, EngineOptions, EngineRuntime } from "./engine.js";
 import { load } from "./instance.js";
@@ -16,13 +16,16 @@ export async function openLocal(
 ): Promise<EngineRuntime> {
   await load(wasm, report, signal);
   report({ phase: "device", loaded: 0, total: 1, text: "Opening the device" });
-  const opening = adapterRequests.run(() => {
+  const opening = adapterRequests.run(async () => {
     checkSignal(signal, "createRuntime");
-    return gpuDevice
+    const runtime = await (gpuDevice
       ? withBorrowedDevice(gpuDevice, () => WasmRuntime.create({ device: "webgpu", borrowed: true }))
-      : WasmRuntime.create({ device, borrowed: false });
+      : WasmRuntime.create({ device, borrowed: false }));
+    const names = runtime.device === "webgpu" ? await adapterNames(gpuDevice) : "";
+    return { runtime, adapter: names || runtime.adapter };
   });
-  return new LocalRuntime(await abortable(opening, signal, "createRuntime", end));
+  const { runtime, adapter } = await abortable(opening, signal, "createRuntime", (opened) => end(opened.runtime));
+  return new LocalRuntime(runtime, adapter);
 }
 
 class LocalRuntime implements EngineRuntime {
@@ -31,10 +34,10 @@ class LocalRuntime implements EngineRuntime {
   readonly adapter: string;
   readonly lost;
 
-  constructor(runtime: WasmRuntime) {
+  constructor(runtime: WasmRuntime, adapter: string) {
     this.#runtime = runtime;
     this.device = runtime.device;
-    this.adapter = runtime.adapter;
+    this.adapter = adapter;
     this.lost = runtime.lost();
   }
 
