@@ -61,10 +61,10 @@ export function slotsOf(settings: Settings, tokens: number): { slots: number; su
   const share = (inGroup / experts) * factor * (per === "assignment" ? k : 1);
   const whole = { ceil: Math.ceil, floor: Math.floor, round: roundTiesEven }[round](share);
   const choices = per === "assignment" ? `${k} × ` : "";
-  const name = { ceil: "round up", floor: "round down", round: "round" }[round];
+  const [open, close] = { ceil: "⌈⌉", floor: "⌊⌋", round: "[]" }[round];
   return {
     slots: per === "token" ? Math.min(whole, inGroup) : whole,
-    sum: `${name}(${factor} × ${choices}${inGroup} / ${experts})`,
+    sum: `${open}${factor} × ${choices}${inGroup} / ${experts}${close}`,
   };
 }
 

@@ -42,7 +42,7 @@ export function tellLoads({ experts, groups, peak, slots, slotsSum }: Reading, d
   const left = idle === 0 ? "" : ` ${counted(idle, "expert")} of ${experts} ${idle === 1 ? "gets" : "get"} nothing.`;
   if (slots === null) return `${busiest}${left} There is no limit: nothing is dropped.`;
   const each = groups === 1 ? "" : ` in each of ${groups} groups, ${slots * groups} in all`;
-  return `${busiest}${left} An expert has ${slotsSum} = ${counted(slots, "slot")}${each}.`;
+  return `${busiest}${left} Each expert has ${slotsSum} = ${counted(slots, "slot")}${each}.`;
 }
 
 export function tellBytes({ output: { traffic } }: Snapshot): string {
