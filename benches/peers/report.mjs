@@ -1,0 +1,2 @@
+export const report = (lines) => "";
+export const publish = () => {};
