@@ -33,6 +33,7 @@ export async function testEngines(visit, open) {
   );
 
   await visit("both engines show the same routing, bytes and losses", "", async (page) => {
+    assert.match(await page.place(), /WebGPU \(/);
     const cpu = await open("#engine=cpu");
     try {
       const result = async (at) => ({ choices: await at.choices(), bytes: await at.table("bytes"), loads: await at.table("loads") });

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 
 /** Play, step and reset; keys; the live region. */
 export async function testSteps(visit) {
-  for (const engine of ["webgpu", "cpu"]) {
+  for (const [engine, place] of [["webgpu", /^This layer runs on WebGPU/], ["cpu", /^This layer runs on the CPU engine, as you asked/]]) {
     await visit(`steps even out the loads, and reset restores exactly what was (${engine})`, `#engine=${engine}`, async (page) => {
+      assert.match(await page.place(), place);
       const before = await page.shown();
       const loss = async () => Number(await page.text("#value-loadBalance"));
       const first = await loss();
