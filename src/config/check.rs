@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::limits::{CHOICES, DEVICES, EXPERTS, GROUPS, MAX_FACTOR, MAX_SEED, SIZE, SLOTS};
+use super::limits::{CHOICES, DEVICES, EXPERTS, GROUPS, MAX_FACTOR, MAX_SEED, SIZE, SLOTS, WIDTH};
 use super::read::whole_wanted;
 use super::{Capacity, LayerConfig, RouterConfig, Slots, TopK};
 use crate::error::Error;
@@ -13,8 +13,8 @@ impl LayerConfig {
     /// # Errors
     /// The first field out of its range, or the first two fields that do not fit.
     pub fn check(&self) -> Result<(), Error> {
-        whole("dModel", self.d_model, SIZE)?;
-        whole("dFf", self.d_ff, SIZE)?;
+        whole("dModel", self.d_model, WIDTH)?;
+        whole("dFf", self.d_ff, WIDTH)?;
         whole("experts", self.experts, EXPERTS)?;
         match &self.router {
             RouterConfig::TopK(router) => check_top_k(router, self.experts)?,

@@ -2,7 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-/// Widths: `dModel`, `dFf`, and the multiple of a capacity.
+/// Widths `dModel` and `dFf`: a weight gradient has a row of workgroups for every 16 of up to twice `dFf`, and a grid has
+/// 65,535 rows.
+pub(super) const WIDTH: RangeInclusive<usize> = 1..=1 << 18;
+/// Sizes that no grid depends on: the shared expert's `dFf`, which is cut into pieces, and the multiple of a capacity.
 pub(super) const SIZE: RangeInclusive<usize> = 1..=1 << 20;
 /// Experts of a layer; the selection kernel holds a token's scores in workgroup memory.
 pub(super) const EXPERTS: RangeInclusive<usize> = 1..=1024;

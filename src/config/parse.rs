@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::limits::{CHOICES, DEVICES, EXPERTS, GROUPS, MAX_SEED, SIZE, SLOTS};
+use super::limits::{CHOICES, DEVICES, EXPERTS, GROUPS, MAX_SEED, SIZE, SLOTS, WIDTH};
 use super::raw::{Node, RawLayerConfig};
 use super::read::Fields;
 use super::{
@@ -21,8 +21,8 @@ impl LayerConfig {
     /// The first field that is wrong, missing or unknown, by its path; see also [`LayerConfig::check`].
     pub fn from_raw(raw: RawLayerConfig) -> Result<LayerConfig, Error> {
         let mut f = Fields::new("", raw.0);
-        let d_model = f.required("dModel", SIZE)?;
-        let d_ff = f.required("dFf", SIZE)?;
+        let d_model = f.required("dModel", WIDTH)?;
+        let d_ff = f.required("dFf", WIDTH)?;
         let experts = f.required("experts", EXPERTS)?;
         let router = match f.object("router")? {
             Some(fields) => router(fields)?,

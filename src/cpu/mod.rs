@@ -29,23 +29,26 @@ impl CpuEngine {
     pub(crate) fn create(&self, wanted: &[(&'static str, usize)]) -> Result<Vec<BufferId>, Error> {
         // wasm32 addresses 4 GiB at the most, and one allocation is limited to half of that
         let limit = isize::MAX as u64;
-        let mut made = Vec::new();
         for (what, len) in wanted {
             let bytes = 4 * *len as u64;
             if bytes > limit {
                 return Err(Error::TooLarge { what: (*what).into(), bytes, limit });
             }
         }
+        // all are reserved before any is touched: what does not fit costs nothing
+        let mut reserved = Vec::new();
         for (what, len) in wanted {
             let mut words = Vec::new();
             if words.try_reserve_exact(*len).is_err() {
-                made.into_iter().for_each(|b| self.destroy(b));
                 return Err(Error::OutOfMemory { message: format!("{what}: {} bytes", 4 * len) });
             }
-            words.resize(*len, 0);
-            made.push(self.insert(words));
+            reserved.push((words, *len));
         }
-        Ok(made)
+        let zeroed = |(mut words, len): (Vec<u32>, usize)| {
+            words.resize(len, 0);
+            self.insert(words)
+        };
+        Ok(reserved.into_iter().map(zeroed).collect())
     }
 
     fn insert(&self, words: Vec<u32>) -> BufferId {

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::kernels::{Dims, LOSS_NAMES};
 use crate::recording::{Buffer, BufferId};
 use crate::shader::Tiling;
+use crate::weights::volume;
 
 /// A grid has at most this many workgroups along each side: the base limit of WebGPU.
 const MOST_TILES: usize = 65_535;
@@ -16,9 +17,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn want(&mut self, name: &'static str, len: usize) {
+    /// Wants a buffer of a shape.
+    fn want<const N: usize>(&mut self, name: &'static str, shape: [usize; N]) {
         // a binding has at least one vec4
-        self.wanted.push((name, len.max(4)));
+        self.wanted.push((name, volume(&shape).max(4)));
     }
 }
 
@@ -150,36 +152,37 @@ impl Batch {
         let tiles = rows.div_ceil(row_tiling.rows() as usize) + s.all();
         if tiles > MOST_TILES {
             let most = (MOST_TILES - s.all()) * row_tiling.rows() as usize / columns;
-            let (what, got, wanted) = ("x".into(), format!("{tokens} tokens"), format!("at most {most} tokens for this layer"));
+            let (what, got, wanted) =
+                ("x".into(), format!("{tokens} tokens"), format!("at most {most} tokens for this layer"));
             return Err(Error::InvalidArgument { what, got, wanted });
         }
         let mut plan = Plan { wanted: Vec::new() };
-        plan.want("the input", tokens * s.d);
-        plan.want("the router's logits and scores", 2 * tokens * s.stride);
-        plan.want("the choices", tokens * s.k);
-        plan.want("the chosen scores", tokens * columns);
-        plan.want("the tokens' statistics", 4 * tokens);
-        plan.want("the places", tokens * s.k);
-        plan.want("the blocks' counts", s.groups * dims.blocks as usize * s.experts);
-        plan.want("the experts' demand", s.groups * s.experts);
-        plan.want("the slots' rows", s.groups * s.experts + s.units);
-        plan.want("the experts' rows", s.all() + 1);
-        plan.want("the tile table", 4 * tiles);
-        plan.want("the products' grids", 12);
-        plan.want("the placement", 2 * rows);
-        plan.want("the weights of the assignments", rows);
-        plan.want("the rows' assignments", rows);
-        plan.want("the experts' hidden rows", rows * s.f);
-        plan.want("the experts' outputs", rows * s.d);
-        plan.want("the output", tokens * s.d);
-        plan.want("the losses' sums", 2 * s.groups * s.experts);
-        plan.want("the losses", LOSS_NAMES.len() * s.groups);
-        plan.want("the losses' derivative", s.groups * s.experts);
-        plan.want("the exchanges' counters", 2 * s.devices * s.devices);
-        plan.want("a placeholder", 4);
+        plan.want("the input", [tokens, s.d]);
+        plan.want("the router's logits and scores", [2, tokens, s.stride]);
+        plan.want("the choices", [tokens, s.k]);
+        plan.want("the chosen scores", [tokens, columns]);
+        plan.want("the tokens' statistics", [4, tokens]);
+        plan.want("the places", [tokens, s.k]);
+        plan.want("the blocks' counts", [s.groups, dims.blocks as usize, s.experts]);
+        plan.want("the experts' demand", [s.groups, s.experts]);
+        plan.want("the slots' rows", [s.groups * s.experts + s.units]);
+        plan.want("the experts' rows", [s.all() + 1]);
+        plan.want("the tile table", [4, tiles]);
+        plan.want("the products' grids", [12]);
+        plan.want("the placement", [2, rows]);
+        plan.want("the weights of the assignments", [rows]);
+        plan.want("the rows' assignments", [rows]);
+        plan.want("the experts' hidden rows", [rows, s.f]);
+        plan.want("the experts' outputs", [rows, s.d]);
+        plan.want("the output", [tokens, s.d]);
+        plan.want("the losses' sums", [2, s.groups, s.experts]);
+        plan.want("the losses", [LOSS_NAMES.len(), s.groups]);
+        plan.want("the losses' derivative", [s.groups, s.experts]);
+        plan.want("the exchanges' counters", [2, s.devices, s.devices]);
+        plan.want("a placeholder", [4]);
         if s.devices > 1 {
-            plan.want("rows received by the experts", rows * s.d);
-            plan.want("rows brought home", rows * s.d);
+            plan.want("rows received by the experts", [rows, s.d]);
+            plan.want("rows brought home", [rows, s.d]);
         }
         let (mut made, buffers) = plan.create(engine).await?;
         Ok(Batch {
@@ -228,18 +231,18 @@ impl Backward {
     pub async fn create(engine: &Engine, s: &Sizes, batch: &Batch) -> Result<Self, Error> {
         let (tokens, rows) = (batch.tokens, batch.tokens * s.columns());
         let mut plan = Plan { wanted: Vec::new() };
-        plan.want("the rows before the activation", rows * s.u);
-        plan.want("the output's gradient", tokens * s.d);
-        plan.want("the weights' gradient", rows);
-        plan.want("the gradient of the experts' outputs", rows * s.d);
-        plan.want("the gradient before the activation", rows * s.u);
-        plan.want("the gradient of the experts' inputs", rows * s.d);
-        plan.want("the logits' gradient", tokens * s.stride);
-        plan.want("the input's gradient", tokens * s.d);
-        plan.want("the backward exchanges' counters", 2 * s.devices * s.devices);
+        plan.want("the rows before the activation", [rows, s.u]);
+        plan.want("the output's gradient", [tokens, s.d]);
+        plan.want("the weights' gradient", [rows]);
+        plan.want("the gradient of the experts' outputs", [rows, s.d]);
+        plan.want("the gradient before the activation", [rows, s.u]);
+        plan.want("the gradient of the experts' inputs", [rows, s.d]);
+        plan.want("the logits' gradient", [tokens, s.stride]);
+        plan.want("the input's gradient", [tokens, s.d]);
+        plan.want("the backward exchanges' counters", [2, s.devices, s.devices]);
         if s.devices > 1 {
-            plan.want("gradients on their way to the experts", rows * s.d);
-            plan.want("gradients brought home", rows * s.d);
+            plan.want("gradients on their way to the experts", [rows, s.d]);
+            plan.want("gradients brought home", [rows, s.d]);
         }
         let (mut made, buffers) = plan.create(engine).await?;
         Ok(Backward {

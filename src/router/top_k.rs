@@ -9,6 +9,9 @@ use crate::layer::{Batch, Parameters};
 use crate::recording::{Dispatch, Grid, Recording};
 use crate::shader::{Product, Tiling};
 
+/// Assignments of a block where a group is one block, however many it has.
+const WHOLE_GROUP: u32 = u32::MAX;
+
 /// Records a batch's routing: logits, choices, slots, rows, weights. Five dispatches.
 pub fn record(rec: &mut Recording, switches: &Switches, dims: Dims, batch: &Batch, weights: &Parameters, train: bool) {
     let b = batch;
@@ -30,7 +33,7 @@ pub fn record(rec: &mut Recording, switches: &Switches, dims: Dims, batch: &Batc
     let block = if switches.by_key() {
         let buffers = vec![b.expert_of.id, b.chosen.id, b.stats.id, b.place_in_block.id, b.counts.id];
         rec.dispatch(plain(&SLOT_COUNT_BY_KEY, switches.slot_count_by_key(), buffers, assignments));
-        dims.group_tokens * dims.choices
+        WHOLE_GROUP
     } else {
         let buffers = vec![b.expert_of.id, b.place_in_block.id, b.counts.id];
         rec.dispatch(plain(&SLOT_COUNT, switches.slot_count(), buffers, assignments));

@@ -135,16 +135,27 @@ impl MoeLayer {
         })
     }
 
-    /// Makes sure that buffers for the batch exist: none for no tokens, those of backward in training.
+    /// Makes sure that buffers for the batch exist: none for no tokens, those of backward in training. The last batch goes
+    /// only once there is room for the new one, so that a batch that does not fit changes nothing.
     async fn prepare(&mut self, dims: &Dims, train: bool) -> Result<(), Error> {
         let tokens = dims.tokens as usize;
-        if self.batch.as_ref().is_some_and(|b| b.tokens != tokens) || tokens == 0 {
+        if tokens == 0 {
             self.release_batch();
-        }
-        if tokens > 0 && self.batch.is_none() {
-            self.batch = Some(Batch::create(&self.engine, &self.sizes, dims).await?);
-        }
-        if train {
+        } else if self.batch.as_ref().is_none_or(|b| b.tokens != tokens) {
+            let batch = Batch::create(&self.engine, &self.sizes, dims).await?;
+            let backward = match train {
+                false => None,
+                true => match Backward::create(&self.engine, &self.sizes, &batch).await {
+                    Ok(backward) => Some(backward),
+                    Err(error) => {
+                        batch.destroy(&self.engine);
+                        return Err(error);
+                    }
+                },
+            };
+            self.release_batch();
+            (self.batch, self.backward) = (Some(batch), backward);
+        } else if train {
             self.prepare_backward().await?;
         }
         Ok(())
