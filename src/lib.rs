@@ -3,6 +3,7 @@
 //!
 //! Imports go down only (`tests/layers.rs`); `docs/ARCHITECTURE.md` has the picture.
 
+pub mod bisect;
 pub mod config;
 pub mod cpu;
 pub mod engine;

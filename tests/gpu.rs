@@ -3,16 +3,58 @@
 
 mod common;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::sync::LazyLock;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 
-use common::engine::check_all;
-use common::fixtures::cases;
 use webmoe::engine::Engine;
 use webmoe::gpu::{GpuEngine, Open};
 
-#[test]
-fn the_wgsl_agrees_with_every_recorded_case() {
-    let gpu = pollster::block_on(GpuEngine::open(Open::default())).unwrap_or_else(|e| panic!("{e}"));
-    println!("{:?}", gpu.adapter());
-    pollster::block_on(check_all(&Rc::new(Engine::Gpu(Box::new(gpu))), &cases()));
+type Job = Box<dyn FnOnce(&Rc<Engine>) + Send>;
+
+/// Where the one engine of all tests works: shaders are compiled once, and its counters are one test's at a time.
+static GPU: LazyLock<Sender<Job>> = LazyLock::new(|| {
+    let (jobs, work) = channel::<Job>();
+    thread::spawn(move || {
+        let opened = pollster::block_on(GpuEngine::open(Open::default()));
+        let gpu = opened.unwrap_or_else(|e| panic!("{e}; WEBMOE_NO_GPU=1 skips these tests"));
+        println!("{:?}", gpu.adapter());
+        let engine = Rc::new(Engine::Gpu(Box::new(gpu)));
+        work.into_iter().for_each(|job| job(&engine));
+    });
+    jobs
+});
+
+/// Runs a test's body where the engine is, and passes its panic on.
+fn on_gpu(body: impl FnOnce(&Rc<Engine>) + Send + 'static) {
+    if std::env::var_os("WEBMOE_NO_GPU").is_some_and(|value| value == "1") {
+        println!("skipped: WEBMOE_NO_GPU=1 says that there is no GPU");
+        return;
+    }
+    let (tell, told) = channel();
+    let job: Job = Box::new(move |engine| {
+        // whoever waits has failed if nobody is there to hear it
+        let _ = tell.send(catch_unwind(AssertUnwindSafe(|| body(engine))));
+    });
+    GPU.send(job).expect("there is an adapter: install a Vulkan driver, or set WEBMOE_NO_GPU=1");
+    match told.recv().expect("there is an adapter: install a Vulkan driver, or set WEBMOE_NO_GPU=1") {
+        Ok(()) => {}
+        Err(panic) => resume_unwind(panic),
+    }
 }
+
+macro_rules! tests {
+    ($($group:ident::$claim:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $claim() {
+                on_gpu(|engine| pollster::block_on(common::claims::$group::$claim(engine)));
+            }
+        )*
+    };
+}
+
+common::claims::on_every_engine!(tests);
+common::claims::on_every_gpu!(tests);

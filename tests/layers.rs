@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 7] = [
     &["error", "config", "shape", "rng", "init", "weights"],
     &["reference", "cluster", "laws", "data"],
     &["shader", "kernels"],
-    &["recording", "gpu", "cpu", "engine"],
+    &["recording", "gpu", "cpu", "engine", "bisect"],
     &["router", "layer", "model", "train", "inspect", "compress"],
     &["session"],
     &["wasm"],

@@ -5,12 +5,18 @@ mod common;
 
 use std::rc::Rc;
 
-use common::engine::check_all;
-use common::fixtures::cases;
 use webmoe::cpu::CpuEngine;
 use webmoe::engine::Engine;
 
-#[test]
-fn the_twins_agree_with_every_recorded_case() {
-    pollster::block_on(check_all(&Rc::new(Engine::Cpu(CpuEngine::new())), &cases()));
+macro_rules! tests {
+    ($($group:ident::$claim:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $claim() {
+                pollster::block_on(common::claims::$group::$claim(&Rc::new(Engine::Cpu(CpuEngine::new()))));
+            }
+        )*
+    };
 }
+
+common::claims::on_every_engine!(tests);

@@ -57,6 +57,11 @@ impl GpuEngine {
         if rows <= 8 { Tiling::Row } else { self.tiling.get() }
     }
 
+    /// The tiling of large products.
+    pub fn tiling_of_large_products(&self) -> Tiling {
+        self.tiling.get()
+    }
+
     /// Uses `tiling` for large products from now on.
     pub fn set_tiling(&self, tiling: Tiling) {
         self.tiling.set(tiling);
@@ -65,6 +70,12 @@ impl GpuEngine {
     /// Resolves when the device is gone, with the platform's reason and message; never if it lives as long as the page.
     pub fn when_lost(&self) -> impl Future<Output = (String, String)> + use<> {
         self.lost.wait()
+    }
+
+    /// Loses the device, as a browser takes it away: every later call is [`Error::DeviceLost`].
+    pub fn lose(&self) {
+        self.device.destroy();
+        self.poll();
     }
 
     /// The loss of the device as an error, if it happened.

@@ -171,7 +171,7 @@ impl GpuEngine {
     }
 
     /// Natively callbacks run in here; in the browser the event loop runs them.
-    fn poll(&self) {
+    pub(super) fn poll(&self) {
         #[cfg(not(target_arch = "wasm32"))]
         // a lost device shows in the callbacks
         let _ = self.device.poll(wgpu::PollType::wait_indefinitely());

@@ -1,0 +1,189 @@
+//! The GPU's kernels against their twins, one by one.
+
+use std::rc::Rc;
+
+use webmoe::bisect::bisect;
+use webmoe::config::{
+    Activation, Capacity, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SharedExpert, Slots, TopK,
+};
+use webmoe::cpu::CpuEngine;
+use webmoe::engine::Engine;
+use webmoe::gpu::GpuEngine;
+use webmoe::kernels::{ALL, COMBINE, Constants, Dims, EXPERT_IN, Kernel};
+use webmoe::layer::{
+    Backward, Batch, Gradient, Parameters, Sizes, pack, record_backward, record_forward, record_losses, record_sgd,
+};
+use webmoe::recording::{Buffer, Command, Dispatch, Grid, Recording};
+use webmoe::shader::Tiling;
+
+use super::super::inputs::{d_output, tokens, weights};
+use super::super::trial::{Trial, check_trials};
+use super::super::variants::{extremes, tilings};
+
+const TOKENS: usize = 48;
+
+fn gpu(engine: &Engine) -> &GpuEngine {
+    match engine {
+        Engine::Gpu(gpu) => gpu,
+        Engine::Cpu(_) => panic!("the claim is about GPUs"),
+    }
+}
+
+/// A training step of a layer, recorded on buffers of `cpu` for one tiling: upload, forward, losses, backward, update.
+async fn training_step(cpu: &Engine, config: &LayerConfig, tokens_of: usize, tiling: Tiling) -> Recording {
+    let sizes = Sizes::of(config);
+    let dims = sizes.dims(config, tokens_of, true, 1).expect("tokens that can be split");
+    let made = "the CPU engine has room";
+    let mut batch = Batch::create(cpu, &sizes, &dims).await.expect(made);
+    // the tile table of the batch's own tiling may be too short for this one: take the longest there is
+    let tiles = 4 * (tokens_of * sizes.columns() + sizes.all());
+    batch.tiles = Buffer::new(cpu.create(&[("the tile table", tiles)]).await.expect(made)[0], tiles);
+    (batch.token_tiling, batch.row_tiling) = (tiling, tiling);
+    let backward = Backward::create(cpu, &sizes, &batch).await.expect(made);
+    let own = Parameters::create(cpu, config).await.expect(made);
+    let gradients = Parameters::create(cpu, config).await.expect(made);
+
+    let packed = pack(config, &weights(config, 40));
+    let mut rec = Recording::default();
+    for (buffer, values) in [
+        (own.router, packed.router),
+        (own.router_bias, packed.router_bias),
+        (own.w_in, packed.w_in),
+        (own.b_in, packed.b_in),
+        (own.w_out, packed.w_out),
+        (own.b_out, packed.b_out),
+        (batch.x, webmoe::shape::pad_rows(&tokens(config, 40, tokens_of), config.d_model)),
+        (backward.dy, webmoe::shape::pad_rows(&d_output(config, 40, tokens_of), config.d_model)),
+    ] {
+        rec.upload(buffer, values);
+    }
+    record_forward(&mut rec, config, dims, &batch, &own, true, Some(backward.before));
+    record_losses(&mut rec, dims, &batch);
+    let of = Gradient { train: true, kept: true };
+    record_backward(&mut rec, config, dims, (&batch, &backward), (&own, &gradients), of);
+    record_sgd(&mut rec, config, &own, &gradients, 0.1);
+    rec
+}
+
+/// Panics with every kernel of a training step that differs from its twin, in every tiling.
+async fn assert_twins(engine: &Engine, label: &str, config: &LayerConfig) {
+    for tiling in Tiling::ALL {
+        let cpu = Engine::Cpu(CpuEngine::new());
+        let rec = training_step(&cpu, config, TOKENS, tiling).await;
+        let Engine::Cpu(cpu) = &cpu else { unreachable!("it was made a line above") };
+        let found = bisect(&rec, cpu, gpu(engine)).await.expect("every kernel runs");
+        assert_eq!(found, [], "{label}, {tiling:?}");
+    }
+}
+
+/// One way of weighing, serving and computing.
+fn layer(router: TopK, priority: Priority, activation: Activation, gated: bool, bias: bool) -> LayerConfig {
+    LayerConfig {
+        activation,
+        gated,
+        bias,
+        router_bias: bias,
+        capacity: Capacity::Bounded { slots: Slots::Fixed { slots: 7 }, priority, order: Order::Rank },
+        groups: 4,
+        loss_weights: ["loadBalance", "loadBalanceFirst", "z", "importance"].map(|name| (name.to_owned(), 0.3)).into(),
+        ..LayerConfig::new(70, 37, 8, RouterConfig::TopK(router))
+    }
+}
+
+pub async fn no_kernel_differs_from_its_twin(engine: &Rc<Engine>) {
+    let softmax = TopK { renormalize: Renormalize::PreDrop, ..TopK::new(2) };
+    assert_twins(engine, "plain", &layer(softmax, Priority::Arrival, Activation::Relu, false, false)).await;
+    let sigmoid = TopK {
+        scoring: Scoring::Sigmoid,
+        renormalize: Renormalize::PostDrop,
+        selection_bias: Some(vec![0.0; 8]),
+        expert_groups: 4,
+        group_limit: 2,
+        scale: 1.5,
+        jitter: 0.1,
+        ..TopK::new(3)
+    };
+    assert_twins(engine, "all at once", &layer(sigmoid, Priority::Weight, Activation::Silu, true, true)).await;
+}
+
+pub async fn no_kernel_differs_from_its_twin_on_a_mesh(engine: &Rc<Engine>) {
+    let plain = layer(TopK::new(2), Priority::Random, Activation::Gelu, false, true);
+    let shared_expert = Some(SharedExpert { d_ff: 41, gate: true });
+    assert_twins(engine, "a mesh", &LayerConfig { devices: 4, shared_expert, ..plain }).await;
+}
+
+/// The kernel with another WGSL, which never ends: pipelines are kept by name.
+fn broken(kernel: &'static Kernel, name: &'static str, line: &str, instead: &str) -> &'static Kernel {
+    assert!(kernel.source.contains(line), "{} has the line that is to be broken", kernel.name);
+    let source = Box::leak(kernel.source.replace(line, instead).into_boxed_str());
+    Box::leak(Box::new(Kernel { name, source, ..*kernel }))
+}
+
+pub async fn a_broken_kernel_is_named(engine: &Rc<Engine>) {
+    let config = layer(TopK::new(2), Priority::Arrival, Activation::Relu, false, false);
+    let wrong_sign = broken(&COMBINE, "combine, broken", "sum += weight[a]", "sum -= weight[a]");
+    let wrong_place = broken(&EXPERT_IN, "expert_in, broken", "before[row * dims.n4 + col] = u;", "");
+    for (kernel, broken, binding) in [(&COMBINE, wrong_sign, 4), (&EXPERT_IN, wrong_place, 7)] {
+        let cpu = Engine::Cpu(CpuEngine::new());
+        let mut rec = training_step(&cpu, &config, TOKENS, Tiling::Direct).await;
+        for command in &mut rec.commands {
+            if let Command::Dispatch(dispatch) = command
+                && dispatch.kernel.name == kernel.name
+            {
+                dispatch.kernel = broken;
+            }
+        }
+        let at = rec.dispatches().position(|dispatch| dispatch.kernel.name == broken.name).expect("it is dispatched");
+        let Engine::Cpu(cpu) = &cpu else { unreachable!("it was made above") };
+        let found = bisect(&rec, cpu, gpu(engine)).await.expect("every kernel runs");
+        let named: Vec<_> = found.iter().map(|d| (d.dispatch, d.kernel, d.binding)).collect();
+        assert_eq!(named, [(at, broken.name, binding)], "{found:?}");
+        assert!(found[0].count > 0 && found[0].worst.1 != found[0].worst.2, "{found:?}");
+    }
+}
+
+pub async fn every_tiling_agrees_with_the_oracle(engine: &Rc<Engine>) {
+    let gpu = gpu(engine);
+    let preferred = gpu.tiling_of_large_products();
+    let config = LayerConfig {
+        capacity: Capacity::Dropless,
+        shared_expert: Some(SharedExpert { d_ff: 41, gate: true }),
+        ..layer(TopK::new(2), Priority::Arrival, Activation::Silu, true, true)
+    };
+    for tiling in Tiling::ALL {
+        gpu.set_tiling(tiling);
+        check_trials(engine, &[Trial::new(format!("{tiling:?}"), config.clone(), TOKENS)]).await;
+    }
+    gpu.set_tiling(preferred);
+}
+
+/// Every kernel in every tiling, each override at its lowest and its highest value, through the platform's own compiler:
+/// dispatches of no workgroups.
+pub async fn every_kernel_compiles_in_every_tiling(engine: &Rc<Engine>) {
+    let before = engine.counters();
+    let buffers = engine.create(&[("a placeholder", 64); 8]).await.expect("there is room");
+    let mut refused = Vec::new();
+    for kernel in ALL {
+        for (tiling, _) in tilings(kernel) {
+            for constants in extremes(kernel) {
+                let label = format!("{} {tiling:?} {:?}", kernel.name, constants.0);
+                let mut rec = Recording::default();
+                rec.dispatch(nothing(kernel, constants, tiling, &buffers));
+                refused.extend(engine.run(&rec).await.err().map(|error| format!("{label}: {error}")));
+            }
+        }
+    }
+    buffers.into_iter().for_each(|id| engine.destroy(id));
+    assert_eq!(engine.counters().buffers, before.buffers);
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+}
+
+fn nothing(
+    kernel: &'static Kernel,
+    constants: Constants,
+    tiling: Tiling,
+    buffers: &[webmoe::recording::BufferId],
+) -> Dispatch {
+    let buffers = buffers[..kernel.bindings.len()].to_vec();
+    Dispatch { kernel, constants, tiling, dims: Dims::default(), buffers, grid: Grid::Direct([0, 0, 0]) }
+}

@@ -1,0 +1,69 @@
+//! What holds on every engine: one body a claim, called by `tests/twins.rs`, `tests/gpu.rs` and `tests/web.rs`.
+
+pub mod calls;
+pub mod counts;
+pub mod kernels;
+pub mod loss;
+pub mod mesh;
+pub mod oracle;
+pub mod recorded;
+pub mod repeats;
+pub mod training;
+
+/// Calls a macro with every claim about any engine, as `group::claim`.
+macro_rules! on_every_engine {
+    ($test:ident) => {
+        $test! {
+            recorded::every_recorded_case_comes_out,
+            oracle::every_kind_of_expert_agrees_with_the_oracle,
+            oracle::every_way_to_weigh_agrees_with_the_oracle,
+            oracle::every_way_to_choose_agrees_with_the_oracle,
+            oracle::every_priority_and_order_agrees_with_the_oracle,
+            oracle::every_capacity_agrees_with_the_oracle,
+            oracle::shared_experts_agree_with_the_oracle,
+            oracle::jitter_and_groups_agree_with_the_oracle,
+            oracle::odd_sizes_agree_with_the_oracle,
+            oracle::ties_go_to_the_lower_expert_and_the_earlier_token,
+            oracle::huge_and_tiny_logits_agree_with_the_oracle,
+            oracle::a_token_that_is_not_a_number_spoils_only_itself,
+            mesh::devices_change_neither_output_nor_losses_nor_gradients,
+            mesh::bytes_are_those_of_the_formulas,
+            mesh::padded_exchanges_move_the_golden_bytes,
+            mesh::what_goes_there_comes_back_the_other_way,
+            mesh::a_second_backward_pass_moves_and_finds_the_same,
+            counts::a_forward_pass_that_reads_nothing_is_eight_dispatches_or_ten_on_a_mesh,
+            counts::no_setting_of_the_router_adds_a_dispatch,
+            counts::everything_comes_back_in_one_readback,
+            repeats::the_same_seed_gives_the_same_bits_on_another_engine,
+            repeats::another_seed_gives_other_weights_and_outputs,
+            training::an_update_is_the_weight_minus_the_rate_times_the_gradient,
+            training::the_loss_falls_in_every_step,
+            training::weights_come_back_as_they_were_given,
+            training::one_array_is_replaced_alone,
+            training::after_training_the_layer_is_the_layer_of_its_weights,
+            training::backward_recomputes_what_a_pass_outside_training_did_not_keep,
+            calls::a_failed_call_leaves_the_layer_as_it_was,
+            calls::a_batch_that_does_not_fit_leaves_the_last_pass_alone,
+            calls::calls_out_of_order_are_refused,
+            calls::a_layer_that_does_not_fit_leaves_nothing_behind,
+            calls::fifty_layers_leave_nothing_behind,
+            calls::batches_of_any_length_follow_each_other,
+        }
+    };
+}
+
+/// Calls a macro with every claim about the GPU engine alone, as `group::claim`.
+macro_rules! on_every_gpu {
+    ($test:ident) => {
+        $test! {
+            kernels::no_kernel_differs_from_its_twin,
+            kernels::no_kernel_differs_from_its_twin_on_a_mesh,
+            kernels::a_broken_kernel_is_named,
+            kernels::every_tiling_agrees_with_the_oracle,
+            kernels::every_kernel_compiles_in_every_tiling,
+            loss::a_lost_device_is_an_error_and_not_a_panic,
+        }
+    };
+}
+
+pub(crate) use {on_every_engine, on_every_gpu};

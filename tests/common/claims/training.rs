@@ -1,0 +1,123 @@
+//! Updates, and weights going in and out.
+
+use std::rc::Rc;
+
+use webmoe::config::{Activation, LayerConfig, Renormalize, RouterConfig, SharedExpert, TopK};
+use webmoe::engine::Engine;
+use webmoe::session::{BackwardRead, ForwardOptions, Read};
+use webmoe::weights::{LayerWeights, NAMES};
+
+use super::super::engine::{layer, layer_of, passes};
+use super::super::inputs::{bits, d_output, named, noise, tokens, weights};
+
+/// Every array there is, and no size a multiple of four; the shared expert's last unit is not full.
+fn odd() -> LayerConfig {
+    let router = TopK { renormalize: Renormalize::PreDrop, ..TopK::new(2) };
+    LayerConfig {
+        activation: Activation::Silu,
+        gated: true,
+        bias: true,
+        router_bias: true,
+        shared_expert: Some(SharedExpert { d_ff: 17, gate: true }),
+        ..LayerConfig::new(5, 7, 3, RouterConfig::TopK(router))
+    }
+}
+
+fn train() -> ForwardOptions {
+    ForwardOptions { train: true, ..ForwardOptions::default() }
+}
+
+fn assert_same_bits(got: &LayerWeights, want: &LayerWeights, what: &str) {
+    for name in NAMES {
+        assert_eq!(got.get(name).map(bits), want.get(name).map(bits), "{what}: {name}");
+    }
+}
+
+pub async fn an_update_is_the_weight_minus_the_rate_times_the_gradient(engine: &Rc<Engine>) {
+    let (config, rate) = (odd(), 0.37_f32);
+    let before = weights(&config, 8);
+    let mut layer = layer_of(engine, &config, &before).await;
+    layer.forward(&tokens(&config, 8, 12), &train()).await.expect("a layer that runs");
+    let read = [BackwardRead::Weights];
+    let gradients = layer.backward(&d_output(&config, 8, 12), &read).await.expect("backward runs").weights;
+    let gradients = gradients.expect("weights were read");
+    layer.apply_sgd(rate).await.expect("there are gradients");
+    let after = layer.weights().await.expect("weights can be read");
+    for name in NAMES {
+        let array = |weights: &LayerWeights| weights.get(name).expect("the layer has every array").to_vec();
+        let (before, gradient, after) = (array(&before), array(&gradients), array(&after));
+        assert!(gradient.iter().any(|g| *g != 0.0), "{name} has a gradient");
+        for ((w, g), got) in before.iter().zip(&gradient).zip(&after) {
+            // WGSL may round the product and the difference together
+            let (twice, once) = (w - rate * g, (-rate).mul_add(*g, *w));
+            assert!([twice, once].contains(got), "{name}: {w} - {rate} * {g} is {twice}, got {got}");
+        }
+    }
+}
+
+pub async fn the_loss_falls_in_every_step(engine: &Rc<Engine>) {
+    let config = odd();
+    let mut layer = layer(engine, &config).await;
+    let (x, target) = (tokens(&config, 9, 32), noise(9, 3, 32 * config.d_model));
+    let mut losses: Vec<f32> = Vec::new();
+    for _ in 0..12 {
+        let options = ForwardOptions { read: vec![Read::Output], ..train() };
+        let output = layer.forward(&x, &options).await.expect("a layer that runs").output;
+        let output = output.expect("the output was read");
+        let error: Vec<f32> = output.iter().zip(&target).map(|(y, t)| y - t).collect();
+        losses.push(error.iter().map(|e| e * e).sum::<f32>() / 2.0);
+        layer.backward(&error, &[]).await.expect("backward runs");
+        layer.apply_sgd(0.01).await.expect("there are gradients");
+    }
+    assert!(losses.is_sorted_by(|a, b| a > b), "{losses:?}");
+    assert!(losses[11] < 0.9 * losses[0], "{losses:?}");
+}
+
+pub async fn weights_come_back_as_they_were_given(engine: &Rc<Engine>) {
+    let config = odd();
+    let given = weights(&config, 10);
+    given.check(&config).expect("every array of the layer");
+    let layer = layer_of(engine, &config, &given).await;
+    assert_same_bits(&layer.weights().await.expect("weights can be read"), &given, "given and read");
+}
+
+pub async fn one_array_is_replaced_alone(engine: &Rc<Engine>) {
+    let config = odd();
+    let (mut wanted, new) = (weights(&config, 11), weights(&config, 12));
+    let mut layer = layer_of(engine, &config, &wanted).await;
+    for (name, values) in named(&new) {
+        layer.set_weights(vec![(name.clone(), values.clone())]).await.expect("an array of the layer");
+        wanted.set(&name, values).expect("a known name");
+        assert_same_bits(&layer.weights().await.expect("weights can be read"), &wanted, &format!("after {name}"));
+    }
+}
+
+/// What lies between the arrays, padding and the unused part of the shared expert's last unit, stays zero.
+pub async fn after_training_the_layer_is_the_layer_of_its_weights(engine: &Rc<Engine>) {
+    let config = odd();
+    let (x, d_output) = (tokens(&config, 13, 24), d_output(&config, 13, 24));
+    let mut trained = layer_of(engine, &config, &weights(&config, 13)).await;
+    for _ in 0..3 {
+        passes(&mut trained, &x, &d_output, &train()).await.expect("a layer that runs");
+        trained.apply_sgd(0.1).await.expect("there are gradients");
+    }
+    let mut copy = layer_of(engine, &config, &trained.weights().await.expect("weights can be read")).await;
+    let trained = passes(&mut trained, &x, &d_output, &train()).await.expect("a layer that runs").bits();
+    let copy = passes(&mut copy, &x, &d_output, &train()).await.expect("a layer that runs").bits();
+    for ((name, trained), (_, copy)) in trained.iter().zip(&copy) {
+        assert!(trained == copy, "{name} has other bits");
+    }
+}
+
+pub async fn backward_recomputes_what_a_pass_outside_training_did_not_keep(engine: &Rc<Engine>) {
+    for config in [odd(), LayerConfig { experts: 4, devices: 2, groups: 2, ..odd() }] {
+        let (x, d_output) = (tokens(&config, 14, 24), d_output(&config, 14, 24));
+        let mut layer = layer_of(engine, &config, &weights(&config, 14)).await;
+        let kept = passes(&mut layer, &x, &d_output, &train()).await.expect("a layer that runs").bits();
+        let again = passes(&mut layer, &x, &d_output, &ForwardOptions::default()).await;
+        let again = again.expect("a layer that runs").bits();
+        for ((name, kept), (_, again)) in kept.iter().zip(&again) {
+            assert!(kept == again, "{name} has other bits on {} devices", config.devices);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Weights and batches by counting: the same on every machine.
+
+use webmoe::config::LayerConfig;
+use webmoe::rng::uniform_f32;
+use webmoe::weights::{LayerWeights, NAMES, Weights};
+
+/// `len` numbers in [-1, 1), others for every seed and stream.
+pub fn noise(seed: u64, stream: u32, len: usize) -> Vec<f32> {
+    (0..len as u32).map(|i| 2.0 * uniform_f32(seed, 0, 0, i, stream) - 1.0).collect()
+}
+
+/// Weights of a layer, all arrays different from zero, biases included; logits spread over a few units.
+pub fn weights(config: &LayerConfig, seed: u64) -> LayerWeights {
+    Weights::build(config, |name, len| {
+        let stream = 100 + NAMES.iter().position(|known| *known == name).unwrap_or(0) as u32;
+        let width = match name {
+            "w2" => config.d_ff,
+            "sharedW2" => config.shared_expert.map_or(1, |shared| shared.d_ff),
+            _ => config.d_model,
+        };
+        let size = match name {
+            "router" => 4.0 / (width as f32).sqrt(),
+            "routerBias" | "b1" | "b2" | "b3" => 0.5,
+            _ => 1.5 / (width as f32).sqrt(),
+        };
+        noise(seed, stream, len).into_iter().map(|v| size * v).collect()
+    })
+}
+
+/// A batch of `tokens` tokens, with a few features far larger than the rest.
+pub fn tokens(config: &LayerConfig, seed: u64, tokens: usize) -> Vec<f32> {
+    let mut x = noise(seed, 1, tokens * config.d_model);
+    x.iter_mut().skip(5).step_by(97).for_each(|v| *v *= 4.0);
+    x
+}
+
+/// A gradient of the output for `tokens` tokens.
+pub fn d_output(config: &LayerConfig, seed: u64, tokens: usize) -> Vec<f32> {
+    noise(seed, 2, tokens * config.d_model)
+}
+
+/// The arrays of `weights` by name, as `set_weights` takes them.
+pub fn named(weights: &LayerWeights) -> Vec<(String, Vec<f32>)> {
+    NAMES.iter().filter_map(|name| Some(((*name).to_owned(), weights.get(name)?.to_vec()))).collect()
+}
+
+/// The bits of numbers, to compare them exactly, NaN included.
+pub fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
