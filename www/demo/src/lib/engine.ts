@@ -41,6 +41,8 @@ interface Made {
   key: string;
   /** What its weights' shapes and first values were made from. */
   weightsKey: string;
+  /** Has run: its kernels are compiled. */
+  warm: boolean;
 }
 
 export class Engine {
@@ -97,8 +99,12 @@ export class Engine {
     }
   }
 
-  async #forward({ layer, opened: { runtime, place } }: Made, settings: Settings): Promise<Snapshot> {
+  async #forward(made: Made, settings: Settings): Promise<Snapshot> {
+    const { layer, opened: { runtime, place } } = made;
     const batch = batchOf(settings);
+    // The first pass compiles the kernels; its time would say nothing about those to come.
+    if (!made.warm) await layer.forward(batch.x, { train: true, step: this.#step, read: [] });
+    made.warm = true;
     const before = await runtime.counters();
     const start = performance.now();
     const output = await layer.forward(batch.x, {
@@ -131,7 +137,7 @@ export class Engine {
     if (old && old.weightsKey === weightsKey && this.#step > 0) await layer.setWeights(await old.layer.weights());
     else this.#step = 0;
     old?.layer.dispose();
-    this.#made = { layer, opened, key, weightsKey };
+    this.#made = { layer, opened, key, weightsKey, warm: false };
     return this.#made;
   }
 
