@@ -23,8 +23,8 @@ import { Session } from "./session.mjs";
 import { workloads } from "./workloads.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const EFFORT = { calls: 10, budget: 20_000, warmUps: 3 };
-const QUICK = { calls: 5, budget: 4_000, warmUps: 1 };
+const EFFORT = { warmUps: 3, calls: 10, settle: 1_000, budget: 20_000 };
+const QUICK = { warmUps: 1, calls: 5, settle: 500, budget: 4_000 };
 
 const { values: flags } = parseArgs({
   options: {

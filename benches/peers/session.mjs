@@ -26,17 +26,18 @@ export class Session {
 
   /**
    * One entry in a fresh page.
-   * @param {{ calls: number, budget: number, warmUps: number }} effort `budget` in milliseconds, as for `time` of the page
+   * @param {{ warmUps: number, calls: number, settle: number, budget: number }} effort as `prepare` and `time` of the page
+   * take them
    * @returns what the page found, `cpuMs` of the browser for each call, and the machine's load before and after
    */
-  async measure(entry, { calls, budget, warmUps }) {
+  async measure(entry, { warmUps, ...effort }) {
     const loadBefore = load();
     const page = await this.#open();
     try {
       const prepare = ([entry, warmUps]) => bench.prepare(entry, warmUps);
       const prepared = await within(PATIENCE, page.evaluate(prepare, [entry, warmUps]));
       const before = cpuMs();
-      const timed = await within(PATIENCE, page.evaluate(([calls, budget]) => bench.time(calls, budget), [calls, budget]));
+      const timed = await within(PATIENCE, page.evaluate((effort) => bench.time(effort), effort));
       const spent = (cpuMs() - before) / timed.ms.length;
       await within(PATIENCE, page.close());
       return { ...prepared, ...timed, cpuMs: spent, load: [loadBefore, load()] };

@@ -6,6 +6,8 @@ import { readArrays } from "./arrays.mjs";
 
 /** What an f32 layer of these sizes may differ from f64: absolute, and relative to the value. */
 const TOLERANCE = { abs: 1e-5, rel: 1e-4 };
+/** More tell nothing new. */
+const MOST_CALLS = 100;
 
 let peer;
 let call;
@@ -47,15 +49,17 @@ export async function prepare({ peer: name, train, ...task }, warmUps) {
 }
 
 /**
- * Times calls: as many as `most`, but after the third no further one once `budget` milliseconds are spent.
+ * Times calls: `calls` of them and as many more as fit in `settle` milliseconds; fewer, but at least three, where they
+ * would take longer than `budget` milliseconds.
  * @returns milliseconds of each call; for a peer with a clock in its kernels, those of each call's kernels by name
  */
-export async function time(most, budget) {
+export async function time({ calls, settle, budget }) {
   const ms = [];
   const kernels = [];
   await peer.kernels?.();
   const began = performance.now();
-  while (ms.length < most && (ms.length < 3 || performance.now() - began < budget)) {
+  const spent = () => performance.now() - began;
+  while (ms.length < 3 || (spent() < budget && (ms.length < calls || (spent() < settle && ms.length < MOST_CALLS)))) {
     const start = performance.now();
     await call();
     ms.push(performance.now() - start);
