@@ -1,6 +1,6 @@
 //! The workloads of the side-by-side benchmark on both engines, natively: one line of JSON for each.
 //!
-//! `cargo bench --bench native [-- --quick]`. Weights come from a seed of the crate, so these figures stand beside those of
+//! `cargo bench --bench native`. Weights come from a seed of the crate, so these figures stand beside those of
 //! the browser, which has its own. Every output is checked against the oracle before it is timed.
 
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ use webmoe::init::init;
 use webmoe::reference;
 use webmoe::rng::uniform_f32;
 use webmoe::session::{Device, ForwardOptions, MoeLayer, Read, Runtime};
+
+const CALLS: usize = 20;
 
 /// Sizes of a workload, as in `workloads.json`.
 #[derive(Deserialize)]
@@ -46,11 +48,8 @@ struct Line<'a> {
 }
 
 fn main() -> Result<(), Error> {
-    let quick = std::env::args().any(|argument| argument == "--quick");
     let workloads: BTreeMap<String, Workload> =
         serde_json::from_str(include_str!("workloads.json")).expect("the workloads are JSON of this shape");
-    let chosen = workloads.iter().filter(|(name, _)| !quick || ["W1", "W3"].contains(&name.as_str()));
-    let chosen: Vec<_> = chosen.collect();
     for device in [Device::Cpu, Device::WebGpu] {
         let runtime = match block_on(Runtime::create(device, false)) {
             Err(Error::WebGpuUnavailable { reason }) => {
@@ -59,8 +58,8 @@ fn main() -> Result<(), Error> {
             }
             opened => opened?,
         };
-        for (name, workload) in &chosen {
-            let ms = block_on(measure(&runtime, workload, if quick { 5 } else { 20 }))?;
+        for (name, workload) in &workloads {
+            let ms = block_on(measure(&runtime, workload))?;
             let line =
                 Line { kind: "native", workload: name, engine: runtime.device(), adapter: &runtime.adapter(), ms };
             println!("{}", serde_json::to_string(&line).expect("a line is plain data"));
@@ -69,14 +68,14 @@ fn main() -> Result<(), Error> {
     Ok(())
 }
 
-async fn measure(runtime: &Runtime, workload: &Workload, calls: usize) -> Result<Vec<f64>, Error> {
+async fn measure(runtime: &Runtime, workload: &Workload) -> Result<Vec<f64>, Error> {
     let config = workload.config();
     let x = workload.tokens();
     let mut layer = runtime.create_layer(config.clone()).await?;
     check(&config, &x, &call(&mut layer, &x, None).await?)?;
     call(&mut layer, &x, workload.train.as_ref()).await?;
-    let mut ms = Vec::with_capacity(calls);
-    for _ in 0..calls {
+    let mut ms = Vec::with_capacity(CALLS);
+    for _ in 0..CALLS {
         let start = Instant::now();
         call(&mut layer, &x, workload.train.as_ref()).await?;
         ms.push(start.elapsed().as_secs_f64() * 1e3);

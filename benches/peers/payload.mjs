@@ -6,8 +6,8 @@ import { draw } from "./workloads.mjs";
 const SLOT_MULTIPLE = 8;
 
 /**
- * @returns `arrays`: where each lies in `bytes`; `slots`: rows that hold any expert's assignments, for peers whose shapes
- * must be known beforehand
+ * @returns `arrays`: where each lies in `bytes`; `slots`: rows that hold any expert's assignments, for peers whose
+ * shapes must be known beforehand
  */
 export function makePayload(workload) {
   const drawn = draw(workload);
@@ -19,7 +19,8 @@ export function makePayload(workload) {
     arrays.push({ name, type: values instanceof Float64Array ? "f64" : "f32", first, length: values.length });
     first += values.byteLength;
   }
-  const bytes = Buffer.concat(Object.values(all).map((v) => Buffer.from(v.buffer, v.byteOffset, v.byteLength)), first);
+  const parts = Object.values(all).map((v) => Buffer.from(v.buffer, v.byteOffset, v.byteLength));
+  const bytes = Buffer.concat(parts);
   const slots = Math.min(workload.tokens, Math.ceil(largestLoad / SLOT_MULTIPLE) * SLOT_MULTIPLE);
   return { arrays, bytes, slots };
 }

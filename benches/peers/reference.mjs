@@ -2,11 +2,12 @@
 
 /**
  * What a workload should give.
- * @returns {{ output: Float64Array, losses: number[], largestLoad: number }} `output`: [T, d], after the steps if the
- * workload trains; `losses`: before each step; `largestLoad`: the most assignments that any expert has
+ * @returns {{ output: Float64Array, losses: number[], largestLoad: number }} `output`: [T, d], after the steps if
+ * the workload trains; `losses`: before each step; `largestLoad`: the most assignments that any expert has
  */
 export function expected(workload, { x, target, ...weights }) {
-  const learned = Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, Float64Array.from(values)]));
+  const wide = Object.entries(weights).map(([name, values]) => [name, Float64Array.from(values)]);
+  const learned = Object.fromEntries(wide);
   const losses = [];
   for (let step = 0; step < (workload.train?.steps ?? 0); step++) {
     losses.push(descend(workload, learned, x, target, workload.train.learningRate));

@@ -1,6 +1,6 @@
 /**
- * The side-by-side benchmark: every entry of the plan in one browser, round after round, each in a fresh page and checked
- * before it is timed. Needs `pkg/` (`cargo xtask build`).
+ * The side-by-side benchmark: every entry of the plan in one browser, round after round, each in a fresh page and
+ * checked before it is timed. Needs `pkg/` (`cargo xtask build`).
  *
  * Usage: node benches/peers/run.mjs [--quick] [--adapter default] [--rounds N] [--only WORD,...] [--native FILE]
  *   --quick    one round of a few calls, on W1 and W3, with the fastest known form of each peer
@@ -20,10 +20,13 @@ import { makePayload } from "./payload.mjs";
 import { plan } from "./plan.mjs";
 import { publish, report } from "./report.mjs";
 import { Session } from "./session.mjs";
+import { format, median } from "./statistics.mjs";
 import { workloads } from "./workloads.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const EFFORT = { warmUps: 3, calls: 10, settle: 1_000, budget: 20_000 };
+/** Milliseconds: an entry that takes longer is measured in one round only. */
+const SLOW = 60_000;
 const QUICK = { warmUps: 1, calls: 5, settle: 500, budget: 4_000 };
 
 const { values: flags } = parseArgs({
@@ -57,24 +60,25 @@ const server = await serve([["/webmoe/", join(ROOT, "pkg")], ["/", join(ROOT, "b
 const session = new Session(flags.adapter, server.origin);
 try {
   const date = new Date().toISOString().slice(0, 10);
-  const command = ["cargo xtask bench", ...process.argv.slice(2)].join(" ");
-  keep({ kind: "machine", date, command, machine: machine(), rounds, ...(await session.describe()) });
+  keep({ kind: "machine", date, command: command(), machine: machine(), rounds, ...(await session.describe()) });
   const entries = plan(flags.quick, (entry) => words.every((word) => Object.values(entry).map(String).includes(word)));
-  const failed = new Set();
+  const done = new Set();
   for (let round = 1; round <= rounds; round++) {
     let prepared;
-    for (const entry of entries.filter((entry) => !failed.has(entry))) {
+    for (const entry of entries.filter((entry) => !done.has(entry))) {
       const workload = workloads[entry.workload];
       if (prepared !== workload) payload = makePayload(workload);
       prepared = workload;
+      const began = Date.now();
       const task = { ...workload, ...entry, slots: payload.slots };
       try {
         const found = await session.measure(task, flags.quick ? QUICK : EFFORT);
         keep({ kind: "result", round, ...entry, ...found });
       } catch (error) {
-        failed.add(entry);
+        done.add(entry);
         keep({ kind: "failure", round, ...entry, why: error.message.split("\n")[0] });
       }
+      if (Date.now() - began > SLOW) done.add(entry);
       console.log(progress(lines.at(-1)));
     }
   }
@@ -89,7 +93,15 @@ console.log(`\n${written}`);
 if (whole) publish(written, join(ROOT, "docs/BENCHMARKS.md"));
 process.exitCode = lines.some((line) => line.kind === "failure" && line.peer === "webmoe") ? 1 : 0;
 
+/** As a reader would type it. */
+function command() {
+  const { native, ...typed } = flags;
+  const words = Object.entries(typed).map(([name, value]) => (value === true ? `--${name}` : `--${name} ${value}`));
+  const given = words.filter((_, i) => ![false, "", "swiftshader"].includes(Object.values(typed)[i]));
+  return ["cargo xtask bench", ...given].join(" ");
+}
+
 function progress({ kind, round, workload, peer, engine, threads, form, ms, why }) {
   const who = [workload, peer, engine, threads && `${threads} thread(s)`, form].filter(Boolean).join(" ");
-  return kind === "result" ? `${round}  ${who}: ${ms.map((t) => t.toFixed(1)).join(" ")} ms` : `${round}  ${who}: ${why}`;
+  return `${round}  ${who}: ${kind === "result" ? format(median(ms)) : why}`;
 }

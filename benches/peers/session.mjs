@@ -26,8 +26,8 @@ export class Session {
 
   /**
    * One entry in a fresh page.
-   * @param {{ warmUps: number, calls: number, settle: number, budget: number }} effort as `prepare` and `time` of the page
-   * take them
+   * @param {{ warmUps: number, calls: number, settle: number, budget: number }} effort as `prepare` and `time` of the
+   * page take them
    * @returns what the page found, `cpuMs` of the browser for each call, and the machine's load before and after
    */
   async measure(entry, { warmUps, ...effort }) {
@@ -37,7 +37,8 @@ export class Session {
       const prepare = ([entry, warmUps]) => bench.prepare(entry, warmUps);
       const prepared = await within(PATIENCE, page.evaluate(prepare, [entry, warmUps]));
       const before = cpuMs();
-      const timed = await within(PATIENCE, page.evaluate((effort) => bench.time(effort), effort));
+      const time = (effort) => bench.time(effort);
+      const timed = await within(PATIENCE, page.evaluate(time, effort));
       const spent = (cpuMs() - before) / timed.ms.length;
       await within(PATIENCE, page.close());
       return { ...prepared, ...timed, cpuMs: spent, load: [loadBefore, load()] };

@@ -49,7 +49,8 @@ export class Graph {
     this.#nodes.push(new Message().bytes(1, output).bytes(2, "y").bytes(4, "Identity"));
     const graph = new Message().each(1, this.#nodes).bytes(2, "layer").each(5, this.#tensors);
     graph.bytes(11, value("x", shape)).bytes(12, value("y", shape));
-    const opsets = Object.entries(OPSETS).map(([domain, version]) => new Message().bytes(1, domain).integer(2, version));
+    const opset = ([domain, version]) => new Message().bytes(1, domain).integer(2, version);
+    const opsets = Object.entries(OPSETS).map(opset);
     return new Message().integer(1, IR_VERSION).bytes(7, graph).each(8, opsets).finish();
   }
 }

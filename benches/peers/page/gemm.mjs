@@ -1,7 +1,7 @@
 /**
- * Plain matrix products in WGSL, the yardstick of the layer's own: out[z] = a[z] · b[z], rows × inner by inner × columns,
- * row-major f32, with all sizes known to the compiler. An invocation keeps a block of results in registers and shares
- * nothing, which is what software adapters want.
+ * Plain matrix products in WGSL, the yardstick of the layer's own: out[z] = a[z] · b[z], rows × inner by
+ * inner × columns, row-major f32, with all sizes known to the compiler. An invocation keeps a block of results in
+ * registers and shares nothing, which is what software adapters want.
  */
 
 const lines = (count, line) => Array.from({ length: count }, (_, i) => line(i)).join("\n");
@@ -17,6 +17,7 @@ export function product(sizes, tiling) {
   const { rows, inner, columns, relu } = sizes;
   const { layout, block: [height, width], workgroup: [x, y] } = tiling;
   const form = { vector, lane }[layout](columns, width, x);
+  const result = (i, j) => (relu ? `max(r${i}_${j}, ${form.type}())` : `r${i}_${j}`);
   const results = (line) => lines(height, (i) => lines(form.across, (j) => line(i, j)));
   const code = `
 @group(0) @binding(0) var<storage, read> a: array<vec4f>;             // f32[batch, ${rows}, ${inner}]
@@ -41,7 +42,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
   ${lines(height, (i) => `if (row + ${i}u < ${rows}u) {
     let to = (group.z * ${rows}u + row + ${i}u) * ${form.stride}u + column;
-    ${lines(form.across, (j) => `out[to + ${j * form.step}u] = ${relu ? `max(r${i}_${j}, ${form.type}())` : `r${i}_${j}`};`)}
+    ${lines(form.across, (j) => `out[to + ${j * form.step}u] = ${result(i, j)};`)}
   }`)}
 }`;
   return { code, grid: [Math.ceil(columns / (width * x)), Math.ceil(rows / (height * y))] };

@@ -6,7 +6,9 @@ import { readArrays } from "./arrays.mjs";
 
 /** What an f32 layer of these sizes may differ from f64: absolute, and relative to the value. */
 const TOLERANCE = { abs: 1e-5, rel: 1e-4 };
-/** More tell nothing new. */
+/** Milliseconds after which everything is warm. */
+const LONG_ENOUGH = 5_000;
+/** More calls tell nothing new. */
 const MOST_CALLS = 100;
 
 let peer;
@@ -44,7 +46,8 @@ export async function prepare({ peer: name, train, ...task }, warmUps) {
   } else {
     error = farthest(first, peer.expected ?? output);
   }
-  for (let i = 0; i < warmUps; i++) await call();
+  const began = performance.now();
+  for (let i = 0; i < warmUps && performance.now() - began < LONG_ENOUGH; i++) await call();
   return { firstMs, error, about: peer.about?.() };
 }
 

@@ -1,7 +1,7 @@
 /**
- * Not the layer: only its experts' two products, as plain batched WGSL with every expert given the same number of rows.
- * What a compute shader reaches on this adapter, and so what our own products are held against. The tiling of each is the
- * fastest of a list, by the device's clock, when it is opened.
+ * Not the layer: only its experts' two products, as plain batched WGSL with every expert given the same number of
+ * rows. What a compute shader reaches on this adapter, and so what our own products are held against. The tiling of
+ * each is the fastest of a list, by the device's clock, when it is opened.
  */
 import { fits, product } from "../page/gemm.mjs";
 import { openClockedDevice } from "../page/gpu-clock.mjs";
@@ -56,7 +56,8 @@ export async function open({ tokens, dModel, dFf, experts, k }, { x: drawn, w1, 
     const module = device.createShaderModule({ code });
     const pipeline = await device.createComputePipelineAsync({ label, layout: "auto", compute: { module } });
     const entries = buffers.map((buffer, binding) => ({ binding, resource: { buffer } }));
-    return { pipeline, grid, tiling, group: device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }) };
+    const group = device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    return { pipeline, grid, tiling, group };
   };
   const fastest = async (label, sizes, buffers) => {
     let best = { ms: Infinity };

@@ -1,6 +1,6 @@
 /**
- * TensorFlow.js: the routing is read back, each expert's rows are gathered, and each token gathers its results. (One-hot
- * products and all experts on all tokens are far slower on both engines.)
+ * TensorFlow.js: the routing is read back, each expert's rows are gathered, and each token gathers its results.
+ * (One-hot products and all experts on all tokens are far slower on both engines.)
  */
 
 const FOLDER = "/node_modules/@tensorflow";
