@@ -16,7 +16,7 @@ const STORAGE: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
 #[derive(Default)]
 pub(super) struct Memory {
     handed_out: Vec<Option<wgpu::Buffer>>,
-    /// Given back, by size; emptied when nothing is handed out any more.
+    /// Given back, by size; never more bytes than are handed out.
     pool: HashMap<u64, Vec<wgpu::Buffer>>,
     uniforms: Option<wgpu::Buffer>,
     staging: Vec<wgpu::Buffer>,
@@ -79,6 +79,14 @@ impl Memory {
             buffer.destroy();
         } else {
             self.staging.push(buffer);
+        }
+    }
+
+    /// Empties the pool if it has outgrown what is handed out: batches of many lengths would add up in it.
+    fn trim(&mut self) {
+        let bytes = |buffers: &mut dyn Iterator<Item = &wgpu::Buffer>| buffers.map(wgpu::Buffer::size).sum::<u64>();
+        if bytes(&mut self.pool.values().flatten()) > bytes(&mut self.handed_out.iter().flatten()) {
+            self.pool.drain().flat_map(|(_, buffers)| buffers).for_each(|b| b.destroy());
         }
     }
 
@@ -148,6 +156,7 @@ impl GpuEngine {
         let mut memory = self.memory.borrow_mut();
         if let Some(buffer) = memory.handed_out[id.0 as usize].take() {
             memory.pool.entry(buffer.size()).or_default().push(buffer);
+            memory.trim();
         }
         if memory.handed_out.iter().all(Option::is_none) {
             self.pipelines.borrow_mut().forget_uniforms();

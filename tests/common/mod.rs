@@ -12,5 +12,6 @@ mod fixture;
 pub mod fixtures;
 pub mod got;
 pub mod inputs;
+pub mod step;
 pub mod trial;
 pub mod variants;

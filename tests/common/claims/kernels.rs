@@ -10,13 +10,10 @@ use webmoe::cpu::CpuEngine;
 use webmoe::engine::Engine;
 use webmoe::gpu::GpuEngine;
 use webmoe::kernels::{ALL, COMBINE, Constants, Dims, EXPERT_IN, Kernel};
-use webmoe::layer::{
-    Backward, Batch, Gradient, Parameters, Sizes, pack, record_backward, record_forward, record_losses, record_sgd,
-};
-use webmoe::recording::{Buffer, Command, Dispatch, Grid, Recording};
+use webmoe::recording::{BufferId, Command, Dispatch, Grid, Recording};
 use webmoe::shader::Tiling;
 
-use super::super::inputs::{d_output, tokens, weights};
+use super::super::step::{cpu_of, training_step};
 use super::super::trial::{Trial, check_trials};
 use super::super::variants::{extremes, tilings};
 
@@ -29,49 +26,12 @@ fn gpu(engine: &Engine) -> &GpuEngine {
     }
 }
 
-/// A training step of a layer, recorded on buffers of `cpu` for one tiling: upload, forward, losses, backward, update.
-async fn training_step(cpu: &Engine, config: &LayerConfig, tokens_of: usize, tiling: Tiling) -> Recording {
-    let sizes = Sizes::of(config);
-    let dims = sizes.dims(config, tokens_of, true, 1).expect("tokens that can be split");
-    let made = "the CPU engine has room";
-    let mut batch = Batch::create(cpu, &sizes, &dims).await.expect(made);
-    // the tile table of the batch's own tiling may be too short for this one: take the longest there is
-    let tiles = 4 * (tokens_of * sizes.columns() + sizes.all());
-    batch.tiles = Buffer::new(cpu.create(&[("the tile table", tiles)]).await.expect(made)[0], tiles);
-    (batch.token_tiling, batch.row_tiling) = (tiling, tiling);
-    let backward = Backward::create(cpu, &sizes, &batch).await.expect(made);
-    let own = Parameters::create(cpu, config).await.expect(made);
-    let gradients = Parameters::create(cpu, config).await.expect(made);
-
-    let packed = pack(config, &weights(config, 40));
-    let mut rec = Recording::default();
-    for (buffer, values) in [
-        (own.router, packed.router),
-        (own.router_bias, packed.router_bias),
-        (own.w_in, packed.w_in),
-        (own.b_in, packed.b_in),
-        (own.w_out, packed.w_out),
-        (own.b_out, packed.b_out),
-        (batch.x, webmoe::shape::pad_rows(&tokens(config, 40, tokens_of), config.d_model)),
-        (backward.dy, webmoe::shape::pad_rows(&d_output(config, 40, tokens_of), config.d_model)),
-    ] {
-        rec.upload(buffer, values);
-    }
-    record_forward(&mut rec, config, dims, &batch, &own, true, Some(backward.before));
-    record_losses(&mut rec, dims, &batch);
-    let of = Gradient { train: true, kept: true };
-    record_backward(&mut rec, config, dims, (&batch, &backward), (&own, &gradients), of);
-    record_sgd(&mut rec, config, &own, &gradients, 0.1);
-    rec
-}
-
 /// Panics with every kernel of a training step that differs from its twin, in every tiling.
 async fn assert_twins(engine: &Engine, label: &str, config: &LayerConfig) {
     for tiling in Tiling::ALL {
         let cpu = Engine::Cpu(CpuEngine::new());
         let rec = training_step(&cpu, config, TOKENS, tiling).await;
-        let Engine::Cpu(cpu) = &cpu else { unreachable!("it was made a line above") };
-        let found = bisect(&rec, cpu, gpu(engine)).await.expect("every kernel runs");
+        let found = bisect(&rec, cpu_of(&cpu), gpu(engine)).await.expect("every kernel runs");
         assert_eq!(found, [], "{label}, {tiling:?}");
     }
 }
@@ -96,7 +56,7 @@ pub async fn no_kernel_differs_from_its_twin(engine: &Rc<Engine>) {
     let sigmoid = TopK {
         scoring: Scoring::Sigmoid,
         renormalize: Renormalize::PostDrop,
-        selection_bias: Some(vec![0.0; 8]),
+        selection_bias: Some((0..8).map(|e| 0.05 * e as f32).collect()),
         expert_groups: 4,
         group_limit: 2,
         scale: 1.5,
@@ -134,8 +94,7 @@ pub async fn a_broken_kernel_is_named(engine: &Rc<Engine>) {
             }
         }
         let at = rec.dispatches().position(|dispatch| dispatch.kernel.name == broken.name).expect("it is dispatched");
-        let Engine::Cpu(cpu) = &cpu else { unreachable!("it was made above") };
-        let found = bisect(&rec, cpu, gpu(engine)).await.expect("every kernel runs");
+        let found = bisect(&rec, cpu_of(&cpu), gpu(engine)).await.expect("every kernel runs");
         let named: Vec<_> = found.iter().map(|d| (d.dispatch, d.kernel, d.binding)).collect();
         assert_eq!(named, [(at, broken.name, binding)], "{found:?}");
         assert!(found[0].count > 0 && found[0].worst.1 != found[0].worst.2, "{found:?}");
@@ -178,12 +137,7 @@ pub async fn every_kernel_compiles_in_every_tiling(engine: &Rc<Engine>) {
     assert!(refused.is_empty(), "{}", refused.join("\n"));
 }
 
-fn nothing(
-    kernel: &'static Kernel,
-    constants: Constants,
-    tiling: Tiling,
-    buffers: &[webmoe::recording::BufferId],
-) -> Dispatch {
+fn nothing(kernel: &'static Kernel, constants: Constants, tiling: Tiling, buffers: &[BufferId]) -> Dispatch {
     let buffers = buffers[..kernel.bindings.len()].to_vec();
     Dispatch { kernel, constants, tiling, dims: Dims::default(), buffers, grid: Grid::Direct([0, 0, 0]) }
 }

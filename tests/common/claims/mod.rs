@@ -48,6 +48,7 @@ macro_rules! on_every_engine {
             calls::a_layer_that_does_not_fit_leaves_nothing_behind,
             calls::fifty_layers_leave_nothing_behind,
             calls::batches_of_any_length_follow_each_other,
+            calls::batches_of_many_lengths_do_not_add_up,
         }
     };
 }
