@@ -3,17 +3,20 @@
 /**
  * What a workload should give.
  * @returns {{ output: Float64Array, losses: number[], largestLoad: number }} `output`: [T, d], after the steps if
- * the workload trains; `losses`: before each step; `largestLoad`: the most assignments that any expert has
+ * the workload trains; `losses`: before each step; `largestLoad`: the most assignments that any expert ever has
  */
 export function expected(workload, { x, target, ...weights }) {
   const wide = Object.entries(weights).map(([name, values]) => [name, Float64Array.from(values)]);
   const learned = Object.fromEntries(wide);
   const losses = [];
+  let pass = forward(workload, learned, x);
+  let largestLoad = pass.largestLoad;
   for (let step = 0; step < (workload.train?.steps ?? 0); step++) {
-    losses.push(descend(workload, learned, x, target, workload.train.learningRate));
+    losses.push(descend(workload, learned, x, target, pass));
+    pass = forward(workload, learned, x);
+    largestLoad = Math.max(largestLoad, pass.largestLoad);
   }
-  const { output, byExpert } = forward(workload, learned, x);
-  return { output, losses, largestLoad: Math.max(...byExpert.map((assignments) => assignments.length)) };
+  return { output: pass.output, losses, largestLoad };
 }
 
 /** Routing and output, and what the backward pass needs of them. */
@@ -41,13 +44,13 @@ function forward(workload, weights, x) {
       for (let i = 0; i < d; i++) output[a.t * d + i] += a.weight * a.out[i];
     }
   });
-  return { output, probabilities, byExpert };
+  return { output, probabilities, byExpert, largestLoad: Math.max(...byExpert.map(({ length }) => length)) };
 }
 
-/** One step of gradient descent on the mean square of output - target, of which it returns the value before. */
-function descend(workload, weights, x, target, learningRate) {
+/** One step of gradient descent from a pass, on the mean square of output - target, of which it returns the value. */
+function descend(workload, weights, x, target, { output, probabilities, byExpert }) {
   const { tokens, dModel: d, dFf, experts, k } = workload;
-  const { output, probabilities, byExpert } = forward(workload, weights, x);
+  const { learningRate } = workload.train;
   const difference = output.map((y, i) => y - target[i]);
   const dOutput = difference.map((r) => (2 * r) / difference.length);
   const dProbabilities = new Float64Array(tokens * experts);
