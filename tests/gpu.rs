@@ -12,6 +12,8 @@ use std::thread;
 use webmoe::engine::Engine;
 use webmoe::gpu::{GpuEngine, Open};
 
+const NO_ADAPTER: &str = "there is no adapter: install a Vulkan driver, or set WEBMOE_NO_GPU=1 to skip these tests";
+
 type Job = Box<dyn FnOnce(&Rc<Engine>) + Send>;
 
 /// Where the one engine of all tests works: shaders are compiled once, and its counters are one test's at a time.
@@ -19,7 +21,7 @@ static GPU: LazyLock<Sender<Job>> = LazyLock::new(|| {
     let (jobs, work) = channel::<Job>();
     thread::spawn(move || {
         let opened = pollster::block_on(GpuEngine::open(Open::default()));
-        let gpu = opened.unwrap_or_else(|e| panic!("{e}; WEBMOE_NO_GPU=1 skips these tests"));
+        let gpu = opened.unwrap_or_else(|e| panic!("{e}; {NO_ADAPTER}"));
         println!("{:?}", gpu.adapter());
         let engine = Rc::new(Engine::Gpu(Box::new(gpu)));
         work.into_iter().for_each(|job| job(&engine));
@@ -38,8 +40,8 @@ fn on_gpu(body: impl FnOnce(&Rc<Engine>) + Send + 'static) {
         // whoever waits has failed if nobody is there to hear it
         let _ = tell.send(catch_unwind(AssertUnwindSafe(|| body(engine))));
     });
-    GPU.send(job).expect("there is an adapter: install a Vulkan driver, or set WEBMOE_NO_GPU=1");
-    match told.recv().expect("there is an adapter: install a Vulkan driver, or set WEBMOE_NO_GPU=1") {
+    GPU.send(job).expect(NO_ADAPTER);
+    match told.recv().expect(NO_ADAPTER) {
         Ok(()) => {}
         Err(panic) => resume_unwind(panic),
     }

@@ -57,14 +57,9 @@ impl GpuEngine {
         if rows <= 8 { Tiling::Row } else { self.tiling.get() }
     }
 
-    /// The tiling of large products.
-    pub fn tiling_of_large_products(&self) -> Tiling {
-        self.tiling.get()
-    }
-
-    /// Uses `tiling` for large products from now on.
-    pub fn set_tiling(&self, tiling: Tiling) {
-        self.tiling.set(tiling);
+    /// Uses `tiling` for large products from now on; returns the one before.
+    pub fn set_tiling(&self, tiling: Tiling) -> Tiling {
+        self.tiling.replace(tiling)
     }
 
     /// Resolves when the device is gone, with the platform's reason and message; never if it lives as long as the page.

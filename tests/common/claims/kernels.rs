@@ -102,18 +102,16 @@ pub async fn a_broken_kernel_is_named(engine: &Rc<Engine>) {
 }
 
 pub async fn every_tiling_agrees_with_the_oracle(engine: &Rc<Engine>) {
-    let gpu = gpu(engine);
-    let preferred = gpu.tiling_of_large_products();
     let config = LayerConfig {
         capacity: Capacity::Dropless,
         shared_expert: Some(SharedExpert { d_ff: 41, gate: true }),
         ..layer(TopK::new(2), Priority::Arrival, Activation::Silu, true, true)
     };
     for tiling in Tiling::ALL {
-        gpu.set_tiling(tiling);
+        let preferred = gpu(engine).set_tiling(tiling);
         check_trials(engine, &[Trial::new(format!("{tiling:?}"), config.clone(), TOKENS)]).await;
+        gpu(engine).set_tiling(preferred);
     }
-    gpu.set_tiling(preferred);
 }
 
 /// Every kernel in every tiling, each override at its lowest and its highest value, through the platform's own compiler:
