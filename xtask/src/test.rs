@@ -24,7 +24,7 @@ fn run_all(report: &mut Report) {
     report.check("formatting", || Call::new("cargo fmt --all --check").run());
     report.check("lints, native", || Call::new("cargo clippy --workspace --all-targets -- -D warnings").run());
     report.check("lints, wasm", || {
-        let call = Call::new("cargo clippy --package webmoe --target wasm32-unknown-unknown --all-targets");
+        let call = Call::new("cargo clippy --package webmoe --target wasm32-unknown-unknown --lib --tests");
         call.arg("--").arg("-D").arg("warnings").for_wasm().run()
     });
     report.suite("native tests", &native(), Ends::EachBinary);
