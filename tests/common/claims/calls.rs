@@ -5,6 +5,7 @@ use std::rc::Rc;
 use webmoe::config::{Activation, LayerConfig, RouterConfig, TopK};
 use webmoe::engine::Engine;
 use webmoe::error::Error;
+use webmoe::recording::{Buffer, Recording};
 use webmoe::session::{BackwardRead, ForwardOptions, MoeLayer, Runtime};
 
 use super::super::engine::{layer, layer_of, passes};
@@ -151,4 +152,20 @@ pub async fn batches_of_many_lengths_do_not_add_up(engine: &Rc<Engine>) {
         let held = engine.counters().bytes;
         assert!(held <= 3 * longest, "{held} bytes at {count} tokens; the longest batch alone takes {longest}");
     }
+}
+
+pub async fn a_buffer_that_is_used_again_is_zero_again(engine: &Rc<Engine>) {
+    let made = engine.create(&[("stays", 256), ("goes", 64)]).await.expect("there is room");
+    let first = Buffer::<u32>::new(made[1], 64);
+    let mut rec = Recording::default();
+    rec.upload(first, vec![7; 64]);
+    engine.run(&rec).await.expect("an upload");
+    engine.destroy(first.id);
+    let second = Buffer::<u32>::new(engine.create(&[("comes", 64)]).await.expect("there is room")[0], 64);
+    let mut rec = Recording::default();
+    rec.download(second);
+    let mut downloads = engine.run(&rec).await.expect("a download");
+    assert_eq!(downloads.take(second), [0; 64]);
+    [made[0], second.id].into_iter().for_each(|id| engine.destroy(id));
+    assert_eq!(engine.counters().buffers, 0);
 }

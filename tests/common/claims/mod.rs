@@ -49,6 +49,7 @@ macro_rules! on_every_engine {
             calls::fifty_layers_leave_nothing_behind,
             calls::batches_of_any_length_follow_each_other,
             calls::batches_of_many_lengths_do_not_add_up,
+            calls::a_buffer_that_is_used_again_is_zero_again,
         }
     };
 }
