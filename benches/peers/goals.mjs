@@ -13,7 +13,7 @@ export function judge(results) {
   const against = (engine, peers, workload, limit, what) => {
     const ours = results.ours(engine, workload);
     const peer = results.fastestPeer({ workload, ...peers });
-    const from = peer && `${describe(peer)}: ${show(peer)}; webmoe: ${show(ours)}`;
+    const from = peer && ours && `${describe(peer)}: ${show(peer)}; webmoe: ${show(ours)}`;
     return { goal: `${workload}: ${what}`, ...limit, measured: ratio(peer, ours), from };
   };
   const scaling = (engine, variant, what) => {
