@@ -2,8 +2,6 @@
 //!
 //! `cargo bench --bench native`. Weights come from a seed of the crate, so these figures stand beside those of
 //! the browser, which has its own. Every output is checked against the oracle before it is timed.
-#![cfg_attr(target_arch = "wasm32", no_main)]
-#![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::BTreeMap;
 use std::time::Instant;
