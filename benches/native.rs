@@ -98,7 +98,7 @@ async fn call(layer: &mut MoeLayer, x: &[f32], train: Option<&Train>) -> Result<
 
 /// Panics if the output is further from the oracle's than f32 explains.
 fn check(config: &LayerConfig, x: &[f32], got: &[f32]) -> Result<(), Error> {
-    let wanted = reference::forward(config, &init(config), x, false, 0)?.output;
+    let wanted = reference::forward(config, &init(config), x, Setting::default())?.output;
     assert_eq!(got.len(), wanted.len(), "the output has the oracle's length");
     for (i, (got, wanted)) in got.iter().zip(wanted).enumerate() {
         let difference = (f64::from(*got) - wanted).abs();

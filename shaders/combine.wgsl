@@ -3,12 +3,10 @@
 //! Parts: dims, linear
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> out: array<vec4f>;        // f32[rows, d], or f32[T·columns, d] if HOME
+@group(0) @binding(1) var<storage, read> out: array<vec4f>;        // f32[rows, d]
 @group(0) @binding(2) var<storage, read> placement: array<vec2u>;  // u32[T, columns, 2]
 @group(0) @binding(3) var<storage, read> weight: array<f32>;       // f32[T, columns]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4f>;    // f32[T, d]
-
-override HOME: u32 = 0u;   // 1: rows were brought home by an exchange
 
 @compute @workgroup_size(LINEAR_WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -20,7 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     for (var j = 0u; j < dims.columns; j++) {
         let a = t * dims.columns + j;
         let row = placement[a].y;
-        if (row != DROPPED) { sum += weight[a] * out[select(row, a, HOME == 1u) * dims.d4 + i]; }
+        if (row != DROPPED) { sum += weight[a] * out[row * dims.d4 + i]; }
     }
     y[at] = sum;
 }

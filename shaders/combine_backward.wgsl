@@ -4,13 +4,11 @@
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;         // f32[T, d]
-@group(0) @binding(2) var<storage, read> out: array<vec4f>;        // f32[rows, d], or f32[T·columns, d] if HOME
+@group(0) @binding(2) var<storage, read> out: array<vec4f>;        // f32[rows, d]
 @group(0) @binding(3) var<storage, read> placement: array<vec2u>;  // u32[T, columns, 2]
 @group(0) @binding(4) var<storage, read> weight: array<f32>;       // f32[T, columns]
 @group(0) @binding(5) var<storage, read_write> d_weight: array<f32>; // f32[T, columns]: 0 where dropped
-@group(0) @binding(6) var<storage, read_write> d_out: array<vec4f>;  // f32[rows, d], or f32[T·columns, d] if HOME
-
-override HOME: u32 = 0u;   // 1: rows live at home until an exchange takes them to the experts
+@group(0) @binding(6) var<storage, read_write> d_out: array<vec4f>;  // f32[rows, d]
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -19,7 +17,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let row = placement[a].y;
     if (row == DROPPED) { d_weight[a] = 0.0; return; }
     let t = a / dims.columns;
-    let at = select(row, a, HOME == 1u) * dims.d4;
+    let at = row * dims.d4;
     let w = weight[a];
     var sum = 0.0;
     for (var i = 0u; i < dims.d4; i++) {

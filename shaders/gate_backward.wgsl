@@ -17,6 +17,7 @@
 override SIGMOID: u32 = 0u;      // as in route
 override SELECTED: u32 = 0u;     // as in route
 override SHARED_GATE: u32 = 0u;  // as in route
+override LABELS: u32 = 0u;       // 1: nothing is learned but the shared expert's gate
 override RENORMALIZE: u32 = 0u;  // as in place
 
 var<private> sum: f32;      // what the chosen scores were divided by
@@ -52,9 +53,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
     // the auxiliary losses, through the shares q = scores / Σ scores
     var mean = 0.0;
-    for (var e = 0u; e < dims.experts; e++) { mean += router[scores_at + e] * share_of * d_share[g * dims.experts + e]; }
+    for (var e = 0u; e < select(dims.experts, 0u, LABELS == 1u); e++) { mean += router[scores_at + e] * share_of * d_share[g * dims.experts + e]; }
     let z = dims.z * 2.0 / f32(dims.tokens) * lse;
-    for (var e = 0u; e < dims.experts; e++) {
+    for (var e = 0u; e < select(dims.experts, 0u, LABELS == 1u); e++) {
         let s = router[scores_at + e];
         var d = d_share[g * dims.experts + e] - mean;
         if (SIGMOID == 1u) {
@@ -64,7 +65,15 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         }
         d_logits[t * dims.stride + e] = d;
     }
-    for (var e = dims.experts; e < dims.stride; e++) { d_logits[t * dims.stride + e] = 0.0; }
+    for (var e = dims.gate_at; e < dims.stride; e++) { d_logits[t * dims.stride + e] = 0.0; }
+
+    if (SHARED_GATE == 1u) {
+        var d = 0.0;
+        for (var j = dims.choices; j < dims.columns; j++) { d += d_weight[t * dims.columns + j]; }
+        let s = chosen[t * dims.columns + dims.choices];
+        d_logits[t * dims.stride + dims.gate_at] = s * (1.0 - s) * d;
+    }
+    if (LABELS == 1u) { return; }
 
     // the weights, through the chosen scores
     var inner = 0.0;
@@ -77,7 +86,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
     for (var j = 0u; j < dims.choices; j++) {
         let at = t * dims.columns + j;
-        let e = t * dims.stride + expert_of[t * dims.choices + j];
+        let named = expert_of[t * dims.choices + j];
+        if (named == NONE) { continue; }
+        let e = t * dims.stride + (named & ~DECLINED);
         let s = chosen[at];
         if (SIGMOID == 1u) {
             d_logits[e] += s * (1.0 - s) * d_chosen(at);
@@ -86,11 +97,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         } else {
             d_logits[e] += s * d_chosen(at);
         }
-    }
-    if (SHARED_GATE == 1u) {
-        var d = 0.0;
-        for (var j = dims.choices; j < dims.columns; j++) { d += d_weight[t * dims.columns + j]; }
-        let s = chosen[t * dims.columns + dims.choices];
-        d_logits[t * dims.stride + dims.experts] = s * (1.0 - s) * d;
     }
 }

@@ -2,7 +2,7 @@
 //! Twin: src/kernels/losses.rs   Dispatch: (G, 1, 1)
 //! Parts: dims
 //!
-//! With S tokens, k choices, importance I_e = Σ_t q_te, P_e = I_e / S, f_e = assignments / (S·k) and f1_e = first choices / S:
+//! With S tokens, importance I_e = Σ_t q_te, P_e = I_e / S, f_e = its share of the assignments and f1_e = first choices / S:
 //!   loadBalance = E·Σ_e f_e·P_e, loadBalanceFirst = E·Σ_e f1_e·P_e (Fedus, Zoph, Shazeer 2021, eq. 4; Lepikhin et al. 2020),
 //!   z = mean_t logsumexp² (Zoph et al. 2022, eq. 5), importance = CV²(I), load = CV²(assignments) (Shazeer et al. 2017).
 //! The loss of a layer is the mean over groups; counts are before drops and have no gradient.
@@ -42,12 +42,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let g = group.x;
     let experts = f32(dims.experts);
     let tokens = f32(dims.group_tokens);
-    let assignments = tokens * f32(dims.choices);
-    var own = vec4f();   // Σ f·I, Σ f1·I, Σ I, Σ assignments
+    var own = vec4f();   // Σ assignments·I, Σ f1·I, Σ I, Σ assignments
     for (var e = lane; e < dims.experts; e += THREADS) {
         let s = sums[g * dims.experts + e];
         let d = f32(demanded[g * dims.experts + e]);
-        own += vec4f(d / assignments * s.x, s.y / tokens * s.x, s.x, d);
+        own += vec4f(d * s.x, s.y / tokens * s.x, s.x, d);
     }
     var own_z = 0.0;
     for (var i = lane; i < dims.group_tokens; i += THREADS) {
@@ -55,7 +54,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         own_z += lse * lse;
     }
     add_up(lane, own, own_z);
-    let balance = experts * total.x / tokens;
+    let assignments = max(total.w, 1.0);
+    let balance = experts * total.x / assignments / tokens;
     let balance_first = experts * total.y / tokens;
     let z = total_z / tokens;
     let mean_importance = total.z / experts;

@@ -29,8 +29,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         let e = expert_of[own];
         var p = j * dims.group_tokens + in_group;
         if (BY_TOKEN == 1u) { p = in_group * dims.choices + j; }
-        let slot = counts[(g * dims.blocks + p / BLOCK) * dims.experts + e] + place_in_block[own];
-        let kept = slot < dims.slots;
+        var slot = DROPPED;
+        if (e < DECLINED) { slot = counts[(g * dims.blocks + p / BLOCK) * dims.experts + e] + place_in_block[own]; }
+        let kept = e < DECLINED && slot < dims.slots;
         if (kept) {
             let row = starts[g * dims.experts + e] + slot;
             placement[at] = vec2u(slot, row);

@@ -8,14 +8,15 @@
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read_write> router: array<f32>;    // f32[2, T, stride]: [0] logits, [1] scores, written here
-@group(0) @binding(2) var<storage, read> selection_bias: array<f32>;  // f32[E], read if BIASED
+@group(0) @binding(2) var<storage, read> bias: array<f32>;            // f32[E], or f32[G, E] of logits, read if BIASED
 @group(0) @binding(3) var<storage, read_write> expert_of: array<u32>; // u32[T, k]
 @group(0) @binding(4) var<storage, read_write> chosen: array<f32>;    // f32[T, columns]: score of each choice, then the shared gate
 @group(0) @binding(5) var<storage, read_write> stats: array<vec4f>;   // f32[T, 4]: logsumexp of the logits, best score, sum of scores, 0
 
 override SIGMOID: u32 = 0u;       // 1: sigmoid scores, else softmax
 override SELECTED: u32 = 0u;      // 1: softmax over the chosen logits
-override BIASED: u32 = 0u;        // 1: choose by score + selection_bias
+override BIASED: u32 = 0u;        // 1: choose by score + bias, 2: by logit + bias of the token's group
+override UNCHOSEN: u32 = 0u;      // 1: scores only; the choices are made elsewhere
 override GROUP_LIMITED: u32 = 0u; // 1: choose within the group_limit best expert groups
 override SHARED_GATE: u32 = 0u;   // 1: the shared expert's gate is the logit after the last expert's
 
@@ -29,13 +30,15 @@ fn finite(v: f32) -> f32 {
 
 var<private> logits_at: u32;
 var<private> scores_at: u32;
+var<private> bias_at: u32;
 /// Bit g: expert group g may be chosen from.
 var<private> allowed: array<u32, 32>;
 
 fn key(e: u32) -> f32 {
+    if (BIASED == 2u) { return router[logits_at + e] + bias[bias_at + e]; }
     if (BIASED == 1u || GROUP_LIMITED == 1u) {
         var v = router[scores_at + e];
-        if (BIASED == 1u) { v += selection_bias[e]; }
+        if (BIASED == 1u) { v += bias[e]; }
         return v;
     }
     return router[logits_at + e];
@@ -75,6 +78,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let experts = dims.experts;
     logits_at = t * dims.stride;
     scores_at = (dims.tokens + t) * dims.stride;
+    bias_at = t / dims.group_tokens * experts;
 
     var largest = LOWEST;
     for (var e = 0u; e < experts; e++) {
@@ -95,6 +99,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         total += s;
     }
     stats[t] = vec4f(largest + log(sum), best, total, 0.0);
+
+    var gate = 1.0;
+    if (SHARED_GATE == 1u) { gate = 1.0 / (1.0 + exp(-finite(router[logits_at + dims.gate_at]))); }
+    for (var j = dims.choices; j < dims.columns; j++) { chosen[t * dims.columns + j] = gate; }
+    if (UNCHOSEN == 1u) { return; }
 
     if (GROUP_LIMITED == 1u) { limit_groups(); }
     let group_size = experts / dims.expert_groups;
@@ -129,7 +138,4 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             chosen[t * dims.columns + j] = exp(router[logits_at + expert_of[t * dims.choices + j]] - chosen_largest) / over;
         }
     }
-    var gate = 1.0;
-    if (SHARED_GATE == 1u) { gate = 1.0 / (1.0 + exp(-finite(router[logits_at + experts]))); }
-    for (var j = dims.choices; j < dims.columns; j++) { chosen[t * dims.columns + j] = gate; }
 }

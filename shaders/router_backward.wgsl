@@ -5,11 +5,9 @@
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> d_logits: array<vec4f>;   // f32[T, stride]
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;          // f32[stride, d]: router
-@group(0) @binding(3) var<storage, read> d_row: array<vec4f>;      // f32[rows, d], or f32[T·columns, d] if HOME
+@group(0) @binding(3) var<storage, read> d_row: array<vec4f>;      // f32[rows, d]
 @group(0) @binding(4) var<storage, read> placement: array<vec2u>;  // u32[T, columns, 2]
 @group(0) @binding(5) var<storage, read_write> dx: array<vec4f>;   // f32[T, d]
-
-override HOME: u32 = 0u;   // 1: rows were brought home by an exchange
 
 fn a_row(row: u32) -> u32 { return row * (dims.stride / 4u); }
 fn load_a(at: u32, k: u32) -> vec4f { return d_logits[at + k]; }
@@ -19,7 +17,7 @@ fn store_one(t: u32, i: u32, through_router: vec4f) {
     for (var j = 0u; j < dims.columns; j++) {
         let a = t * dims.columns + j;
         let row = placement[a].y;
-        if (row != DROPPED) { sum += d_row[select(row, a, HOME == 1u) * dims.d4 + i]; }
+        if (row != DROPPED) { sum += d_row[row * dims.d4 + i]; }
     }
     dx[t * dims.d4 + i] = sum;
 }

@@ -28,6 +28,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let first = g * dims.group_tokens;
     let own = assignment(first, p);
     let e = expert_of[own];
+    if (e >= DECLINED) { return; }
     let block = p / BLOCK;
     let end = min((block + 1u) * BLOCK, in_group);
     var before = 0u;

@@ -32,6 +32,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let j = id.x % dims.choices;
     let g = t / dims.group_tokens;
     let e = expert_of[id.x];
+    if (e >= DECLINED) { return; }
     var own = 0.0;
     var own_random = 0u;
     if (PRIORITY == 3u) { own_random = hash_u32(t, PRIORITY_LANE); } else { own = float_key(t, j); }

@@ -13,8 +13,13 @@ mod limits;
 mod parse;
 mod raw;
 mod read;
+mod router;
 
 pub use raw::RawLayerConfig;
+pub use router::{
+    Chooses, ExpertChoice, Gate, Hash, Hashed, Renormalize, RouterConfig, Scoring, Sinkhorn, SinkhornGate, SoftmaxOver,
+    TopK,
+};
 
 /// The nonlinearity of an expert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -28,98 +33,6 @@ pub enum Activation {
     GeluTanh,
     /// `x · sigmoid(x)`.
     Silu,
-}
-
-/// How logits become scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Scoring {
-    /// Softmax over experts.
-    Softmax,
-    /// One sigmoid for each expert (DeepSeek-V3).
-    Sigmoid,
-}
-
-/// Over which experts a softmax is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum SoftmaxOver {
-    /// Over all experts, before the selection.
-    All,
-    /// Over the logits of the chosen experts only.
-    Selected,
-}
-
-/// When the chosen weights of a token are divided by their sum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Renormalize {
-    /// Never (Switch).
-    None,
-    /// By the sum of all chosen weights, before capacity drops any (GShard, Mixtral).
-    PreDrop,
-    /// By the sum of the weights that were kept (fairseq, DeepSpeed).
-    PostDrop,
-}
-
-/// Token-choice top-k routing and its settings.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TopK {
-    /// Experts chosen by each token, `1..=E`.
-    pub k: usize,
-    /// How logits become scores.
-    pub scoring: Scoring,
-    /// Over which experts the softmax is taken; read only for [`Scoring::Softmax`].
-    pub softmax_over: SoftmaxOver,
-    /// When the chosen weights are divided by their sum.
-    pub renormalize: Renormalize,
-    /// `f32[E]`, added to the scores to choose, never to weigh (DeepSeek-V3).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub selection_bias: Option<Vec<f32>>,
-    /// Number of expert groups for group-limited routing; 1 = no limit.
-    pub expert_groups: usize,
-    /// Groups a token may choose from, `1..=expert_groups`; a group scores the sum of its two best
-    /// (biased) scores (DeepSeek-V3).
-    pub group_limit: usize,
-    /// Factor on the final weights.
-    pub scale: f32,
-    /// In training the router's input is multiplied by U(1−jitter, 1+jitter) (Switch).
-    pub jitter: f32,
-}
-
-impl TopK {
-    /// `k` choices by plain softmax scores: everything else at its default.
-    pub fn new(k: usize) -> Self {
-        TopK {
-            k,
-            scoring: Scoring::Softmax,
-            softmax_over: SoftmaxOver::All,
-            renormalize: Renormalize::None,
-            selection_bias: None,
-            expert_groups: 1,
-            group_limit: 1,
-            scale: 1.0,
-            jitter: 0.0,
-        }
-    }
-}
-
-/// Which router, with its settings.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", tag = "kind")]
-pub enum RouterConfig {
-    /// Token choice: each token takes its `k` best experts.
-    TopK(TopK),
-}
-
-impl RouterConfig {
-    /// Names of the auxiliary losses that the router defines.
-    pub fn losses(&self) -> &'static [&'static str] {
-        match self {
-            RouterConfig::TopK(_) => &["loadBalance", "loadBalanceFirst", "z", "importance", "load"],
-        }
-    }
 }
 
 /// Whether a capacity factor counts `k`.
@@ -293,11 +206,14 @@ impl LayerConfig {
         }
     }
 
-    /// Choices per token, `k`.
+    /// Most choices of a token, `k`.
     pub fn k(&self) -> usize {
-        match &self.router {
-            RouterConfig::TopK(r) => r.k,
-        }
+        self.router.choices(self.experts)
+    }
+
+    /// Rows of the router's weights: an expert each, or none where nothing is learned.
+    pub fn router_rows(&self) -> usize {
+        if self.router.learned() { self.experts } else { 0 }
     }
 
     /// Who is served first, and whether rank or token comes first, also where nobody is turned away:
@@ -315,6 +231,9 @@ impl LayerConfig {
     /// Conventions A and B of the capacity factor: Fedus, Zoph, Shazeer 2021 (Switch), eq. 3; Riquelme et al. 2021 (V-MoE).
     /// Convention A is capped at the group's tokens, as in Mesh TensorFlow, before the minimum and the multiple are applied.
     pub fn slots(&self, tokens: usize, train: bool) -> Option<usize> {
+        if let RouterConfig::ExpertChoice(router) = &self.router {
+            return Some(router.taken(tokens, self.experts));
+        }
         let Capacity::Bounded { slots, .. } = &self.capacity else { return None };
         Some(match slots {
             Slots::Fixed { slots } => *slots,

@@ -88,6 +88,14 @@ pub enum Error {
         /// The losses of the router.
         known: String,
     },
+    /// A router needs to be told something of each token.
+    #[error("{router} routing needs `{what}`: one number for each token, in the options of `forward`")]
+    MissingLabels {
+        /// The option that is missing.
+        what: &'static str,
+        /// The router's kind.
+        router: &'static str,
+    },
     /// An array's length does not fit its shape.
     #[error("`{what}` has {got} values; its shape {shape} wants {wanted}")]
     WrongLength {
@@ -230,6 +238,7 @@ impl Error {
             Error::GroupsNotDivisible { .. } => "GROUPS_NOT_DIVISIBLE",
             Error::TokensNotDivisible { .. } => "TOKENS_NOT_DIVISIBLE",
             Error::UnknownLoss { .. } => "UNKNOWN_LOSS",
+            Error::MissingLabels { .. } => "MISSING_LABELS",
             Error::WrongLength { .. } | Error::PartialToken { .. } => "WRONG_LENGTH",
             Error::UnknownWeights { .. } => "UNKNOWN_WEIGHTS",
             Error::MissingWeights { .. } => "MISSING_WEIGHTS",

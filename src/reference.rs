@@ -3,11 +3,13 @@
 //! Nothing here knows of kernels, buffers or engines. `T` tokens, `d` model width, `E` experts, `k` choices, `G` groups,
 //! `N` devices; arrays are row-major.
 
+mod choose;
 mod expert;
 mod gate;
 mod losses;
 mod math;
 mod plan;
+pub mod routing;
 mod shared;
 mod slots;
 mod traffic;
@@ -18,7 +20,7 @@ use self::losses::Routed;
 use self::math::{add_outer, add_scaled, add_transposed_times, dot, product, scaled, times};
 pub use self::plan::Routing;
 pub use self::traffic::{Exchange, Op, Pass, Traffic};
-use crate::config::{LayerConfig, RouterConfig, TopK};
+use crate::config::{LayerConfig, Sinkhorn};
 use crate::error::Error;
 use crate::rng::{JITTER_LANE, uniform_f32};
 use crate::weights::{LayerWeights, Weights};
@@ -70,21 +72,22 @@ pub struct Setting<'a> {
     pub step: u32,
     /// `[T, k]`: choices made elsewhere, best first, in place of the router's own.
     pub choices: Option<&'a [usize]>,
+    /// `[T]`: the tokens' ids, for routers that go by them.
+    pub token_ids: Option<&'a [u32]>,
+}
+
+impl Setting<'_> {
+    /// The first step of training.
+    pub const TRAIN: Setting<'static> = Setting { train: true, step: 0, choices: None, token_ids: None };
 }
 
 /// Runs the layer forward on `x`: `f32[T, d]`.
 ///
 /// # Errors
 /// Weights that do not fit the layer, an input that is not whole tokens, tokens that cannot be split.
-pub fn forward(
-    config: &LayerConfig,
-    weights: &LayerWeights,
-    x: &[f32],
-    train: bool,
-    step: u32,
-) -> Result<Forward, Error> {
+pub fn forward(config: &LayerConfig, weights: &LayerWeights, x: &[f32], setting: Setting) -> Result<Forward, Error> {
     weights.check(config)?;
-    forward_exact(config, &widen_weights(config, weights), &widen(x), Setting { train, step, choices: None })
+    forward_exact(config, &widen_weights(config, weights), &widen(x), setting)
 }
 
 /// Runs the layer backward after [`forward`], from `d_output`: `f32[T, d]`.
@@ -118,33 +121,44 @@ pub fn forward_exact(
     }
     let tokens = x.len() / d;
     let group_tokens = config.tokens_per_group(tokens)?;
-    let router = top_k(config);
+    let gate = config.router.gate();
     let capacity = config.slots(group_tokens, setting.train);
 
     let jitter: Vec<f64> = (0..x.len()).map(|i| jitter_factor(config, setting, i / d, i % d)).collect();
     let mut logits = Vec::with_capacity(tokens * e);
-    for (x, jitter) in x.chunks_exact(d).zip(jitter.chunks_exact(d)) {
+    for (x, jitter) in x.chunks_exact(d).zip(jitter.chunks_exact(d)).filter(|_| config.router.learned()) {
         let mut h = times(&weights.router, &product(x, jitter));
         if let Some(bias) = &weights.router_bias {
             add_scaled(&mut h, 1.0, bias);
         }
         logits.extend(h);
     }
-    let scores: Vec<f64> = logits.chunks_exact(e).flat_map(|h| gate::scores(router, h)).collect();
-    let rows = || logits.chunks_exact(e).zip(scores.chunks_exact(e));
-    let chosen: Vec<Vec<usize>> = match setting.choices {
-        Some(choices) => choices.chunks_exact(router.k).map(<[usize]>::to_vec).collect(),
-        None => rows().map(|(h, scores)| gate::choose(router, h, scores)).collect(),
+    let scores: Vec<f64> = match &gate {
+        Some(gate) => logits.chunks_exact(e).flat_map(|h| gate::scores(gate, h)).collect(),
+        None => Vec::new(),
     };
-    let raw_weights: Vec<Vec<f64>> =
-        rows().zip(&chosen).map(|((h, scores), chosen)| gate::raw_weights(router, h, scores, chosen)).collect();
+    let choices = match setting.choices {
+        Some(choices) => {
+            choose::Choices { experts: choices.chunks_exact(config.k()).map(<[usize]>::to_vec).collect(), places: None }
+        }
+        None => choose::choices(config, setting, (tokens, group_tokens), &logits, &scores)?,
+    };
+    let weigh = |(token, chosen): (usize, &Vec<usize>)| match &gate {
+        Some(gate) => {
+            let row = token * e..(token + 1) * e;
+            gate::raw_weights(gate, &logits[row.clone()], &scores[row], chosen)
+        }
+        None => vec![1.0; chosen.len()],
+    };
+    let raw_weights: Vec<Vec<f64>> = choices.experts.iter().enumerate().map(weigh).collect();
 
-    let routing = plan::plan(config, group_tokens, capacity, setting.step, &scores, &chosen, &raw_weights);
+    let routing = plan::plan(config, group_tokens, capacity, setting.step, &scores, &choices, &raw_weights);
+    let chosen = choices.experts;
 
     let mut output = vec![0.0; x.len()];
     for (token, (x, y)) in x.chunks_exact(d).zip(output.chunks_exact_mut(d)).enumerate() {
         for (j, &chosen) in chosen[token].iter().enumerate() {
-            let at = token * router.k + j;
+            let at = token * config.k() + j;
             if routing.kept[at] {
                 add_scaled(
                     y,
@@ -156,8 +170,7 @@ pub fn forward_exact(
         shared::add_forward(config, weights, x, y);
     }
 
-    let losses =
-        Routed { router, experts: e, group_tokens, logits: &logits, scores: &scores, chosen: &chosen }.values();
+    let losses = Routed { config, group_tokens, logits: &logits, scores: &scores, chosen: &chosen }.values();
     let traffic = traffic::traffic(config, Pass::Forward, tokens, capacity, routing.kept_pairs());
     Ok(Forward { output, logits, scores, routing, losses, traffic, capacity, jitter, chosen, raw_weights })
 }
@@ -174,33 +187,35 @@ pub fn backward_exact(
     d_output: &[f64],
 ) -> Result<Gradients, Error> {
     let (d, e, k) = (config.d_model, config.experts, config.k());
-    let (tokens, router) = (forward.routing.tokens, top_k(config));
+    let (tokens, gate) = (forward.routing.tokens, config.router.gate());
     if d_output.len() != tokens * d {
         let (got, wanted) = (d_output.len(), tokens * d);
         return Err(Error::WrongLength { what: "dOutput".to_owned(), got, wanted, shape: format!("[{tokens}, {d}]") });
     }
     let (logits, scores, chosen) = (&forward.logits, &forward.scores, &forward.chosen);
     let group_tokens = config.tokens_per_group(tokens)?;
-    let mut dh = Routed { router, experts: e, group_tokens, logits, scores, chosen }.backward(&config.loss_weights);
+    let mut dh = Routed { config, group_tokens, logits, scores, chosen }.backward(&config.loss_weights);
     let mut dx = vec![0.0; x.len()];
     let mut grads = Weights::build(config, |_, len| vec![0.0; len]);
 
     for token in 0..tokens {
         let (x, dy) = (&x[token * d..(token + 1) * d], &d_output[token * d..(token + 1) * d]);
         let dx = &mut dx[token * d..(token + 1) * d];
-        let kept = &forward.routing.kept[token * k..(token + 1) * k];
-        let mut dw = vec![0.0; k];
+        let kept = &forward.routing.kept[token * k..][..chosen[token].len()];
+        let mut dw = vec![0.0; kept.len()];
         for (j, &chosen) in chosen[token].iter().enumerate().filter(|(j, _)| kept[*j]) {
             let expert = expert::routed(config, weights, chosen);
             dw[j] = dot(dy, &expert.forward(config.activation, x));
             let dy = scaled(forward.routing.weights[token * k + j], dy);
             expert.backward(config.activation, x, &dy, &mut expert::routed_mut(config, &mut grads, chosen), dx);
         }
+        shared::add_backward(config, weights, x, dy, &mut grads, dx);
+        let Some(gate) = &gate else { continue };
         let a = &forward.raw_weights[token];
-        let da = gate::weights_backward(router, a, kept, &dw);
+        let da = gate::weights_backward(gate, a, kept, &dw);
         let scores = &scores[token * e..(token + 1) * e];
         let dh = &mut dh[token * e..(token + 1) * e];
-        add_scaled(dh, 1.0, &gate::raw_weights_backward(router, scores, &chosen[token], a, &da));
+        add_scaled(dh, 1.0, &gate::raw_weights_backward(gate, scores, &chosen[token], a, &da));
 
         let jitter = &forward.jitter[token * d..(token + 1) * d];
         add_outer(&mut grads.router, dh, &product(x, jitter));
@@ -210,20 +225,20 @@ pub fn backward_exact(
         let mut d_input = vec![0.0; d];
         add_transposed_times(&mut d_input, &weights.router, dh);
         add_scaled(dx, 1.0, &product(&d_input, jitter));
-        shared::add_backward(config, weights, x, dy, &mut grads, dx);
     }
     let traffic = traffic::traffic(config, Pass::Backward, tokens, forward.capacity, forward.routing.kept_pairs());
     Ok(Gradients { x: dx, logits: dh, weights: grads, traffic })
 }
 
-fn top_k(config: &LayerConfig) -> &TopK {
-    let RouterConfig::TopK(router) = &config.router;
-    router
+/// How long the solver of a layer looks for its prices.
+fn sinkhorn_settings(router: &Sinkhorn) -> routing::sinkhorn::Settings {
+    let (eps, tolerance) = (f64::from(router.epsilon), f64::from(router.tolerance));
+    routing::sinkhorn::Settings { eps, iterations: router.iterations, tolerance }
 }
 
 /// What multiplies feature `i` of a token on its way into the router.
 fn jitter_factor(config: &LayerConfig, setting: Setting, token: usize, i: usize) -> f64 {
-    let jitter = f64::from(top_k(config).jitter);
+    let jitter = f64::from(config.router.jitter());
     if !setting.train || jitter == 0.0 {
         return 1.0;
     }

@@ -9,7 +9,7 @@ use crate::error::Error;
 /// activation: `act(x·W1ᵀ + b1) ⊙ (x·W3ᵀ + b3)`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights<T> {
-    /// `[E, d]`: the router.
+    /// `[E, d]`: the router; `[0, d]` where nothing is learned.
     pub router: Vec<T>,
     /// `[E]`, with `routerBias`.
     pub router_bias: Option<Vec<T>>,
@@ -50,8 +50,8 @@ pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {
         config.shared_expert.filter(|_| there).map(|expert| shape(d, expert.d_ff))
     };
     match name {
-        "router" => Some(vec![e, d]),
-        "routerBias" => given(config.router_bias, &[e]),
+        "router" => Some(vec![config.router_rows(), d]),
+        "routerBias" => given(config.router_bias, &[config.router_rows()]),
         "w1" => Some(vec![e, f, d]),
         "w2" => Some(vec![e, d, f]),
         "w3" => given(config.gated, &[e, f, d]),

@@ -152,6 +152,14 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         m4,
         n4,
         hidden4,
+        gate_at,
+        vocabulary,
+        iterations,
+        tolerance,
+        epsilon,
+        temperature,
+        noise,
+        threshold,
     ];
     let wgsl: Vec<(&str, u32)> =
         members.iter().map(|member| (member.name.as_deref().unwrap_or_default(), member.offset)).collect();
@@ -162,7 +170,20 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         .filter(|member| module.types[member.ty].inner.scalar_kind() == Some(naga::ScalarKind::Float))
         .filter_map(|member| member.name.as_deref())
         .collect();
-    let wanted = ["scale", "jitter", "balance", "balance_first", "z", "importance", "learning_rate"];
+    let wanted = [
+        "scale",
+        "jitter",
+        "balance",
+        "balance_first",
+        "z",
+        "importance",
+        "learning_rate",
+        "tolerance",
+        "epsilon",
+        "temperature",
+        "noise",
+        "threshold",
+    ];
     assert_eq!(floats, wanted.into(), "the rest are u32");
 }
 

@@ -33,7 +33,19 @@ struct Dims {
     m4: u32,              // rows of a weight gradient,
     n4: u32,              // columns,
     hidden4: u32,         // F
+    gate_at: u32,         // where the shared expert's gate lies among a token's logits
+    vocabulary: u32,      // ids that the tables of a hash layer know
+    iterations: u32,      // of a solver, at most
+    tolerance: f32,       // at which it stops
+    epsilon: f32,         // weight of the entropy, or least bid
+    temperature: f32,     // that logits are divided by
+    noise: f32,           // floor, or width, of the noise on logits
+    threshold: f32,       // that a score must reach
 }
 
 /// In `slot` and `row` of a placement: the assignment was dropped.
 const DROPPED = 0xffffffffu;
+/// In `expert_of`, instead of an expert: no choice.
+const NONE = 0xffffffffu;
+/// Bit of an expert that was named, and weighs with the others, but was not asked.
+const DECLINED = 0x80000000u;

@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use super::limits::{CHOICES, DEVICES, EXPERTS, GROUPS, MAX_FACTOR, MAX_SEED, SIZE, SLOTS, WIDTH};
+use super::limits::{DEVICES, EXPERTS, GROUPS, MAX_FACTOR, MAX_SEED, SIZE, SLOTS, WIDTH};
 use super::read::whole_wanted;
-use super::{Capacity, LayerConfig, RouterConfig, Slots, TopK};
+use super::{Capacity, LayerConfig, Slots};
 use crate::error::Error;
 
 impl LayerConfig {
@@ -16,9 +16,7 @@ impl LayerConfig {
         whole("dModel", self.d_model, WIDTH)?;
         whole("dFf", self.d_ff, WIDTH)?;
         whole("experts", self.experts, EXPERTS)?;
-        match &self.router {
-            RouterConfig::TopK(router) => check_top_k(router, self.experts)?,
-        }
+        self.router.check(self)?;
         if let Capacity::Bounded { slots, .. } = &self.capacity {
             check_slots(slots)?;
         }
@@ -62,62 +60,41 @@ impl LayerConfig {
     }
 }
 
-fn check_top_k(router: &TopK, experts: usize) -> Result<(), Error> {
-    whole("router.k", router.k, CHOICES)?;
-    if router.k > experts {
-        return Err(Error::TooManyChoices { k: router.k, experts, raise: "experts" });
-    }
-    whole("router.expertGroups", router.expert_groups, EXPERTS)?;
-    if !experts.is_multiple_of(router.expert_groups) {
-        return Err(invalid("router.expertGroups", router.expert_groups, &format!("a divisor of experts = {experts}")));
-    }
-    whole("router.groupLimit", router.group_limit, 1..=router.expert_groups)?;
-    let reach = experts / router.expert_groups * router.group_limit;
-    if router.k > reach {
-        return Err(Error::TooManyChoices { k: router.k, experts: reach, raise: "router.groupLimit" });
-    }
-    if let Some(bias) = &router.selection_bias {
-        check_selection_bias(bias, experts)?;
-    }
-    let scale = router.scale;
-    real("router.scale", f64::from(scale), scale.is_finite() && scale > 0.0, "a finite number above 0")?;
-    let jitter = router.jitter;
-    real("router.jitter", f64::from(jitter), (0.0..1.0).contains(&jitter), "at least 0 and below 1")
-}
-
-fn check_selection_bias(bias: &[f32], experts: usize) -> Result<(), Error> {
-    let what = "router.selectionBias".to_owned();
-    if bias.len() != experts {
-        return Err(Error::WrongLength { what, got: bias.len(), wanted: experts, shape: format!("[{experts}]") });
-    }
-    match bias.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(Error::NonFinite { what, index, value: bias[index].to_string() }),
-        None => Ok(()),
-    }
-}
-
 fn check_slots(slots: &Slots) -> Result<(), Error> {
     match slots {
         Slots::Fixed { slots } => whole("capacity.slots", *slots, SLOTS),
         Slots::Factor { factor, eval_factor, min, multiple_of, .. } => {
-            let wanted = format!("above 0 and at most {MAX_FACTOR}");
-            for (field, value) in [("capacity.factor", *factor), ("capacity.evalFactor", *eval_factor)] {
-                real(field, value, value > 0.0 && value <= MAX_FACTOR, &wanted)?;
-            }
+            check_factor("capacity.factor", *factor)?;
+            check_factor("capacity.evalFactor", *eval_factor)?;
             whole("capacity.min", *min, SLOTS)?;
             whole("capacity.multipleOf", *multiple_of, SIZE)
         }
     }
 }
 
-fn whole(field: &str, got: usize, range: RangeInclusive<usize>) -> Result<(), Error> {
+/// Checks a capacity factor.
+pub(super) fn check_factor(field: &str, factor: f64) -> Result<(), Error> {
+    real(field, factor, factor > 0.0 && factor <= MAX_FACTOR, &format!("above 0 and at most {MAX_FACTOR}"))
+}
+
+/// Refuses a capacity beside a router that seats its tokens itself.
+pub(super) fn check_own_slots(layer: &LayerConfig) -> Result<(), Error> {
+    match layer.capacity {
+        Capacity::Dropless => Ok(()),
+        Capacity::Bounded { .. } => {
+            Err(invalid("capacity", "given", "left out: with this router it is the experts that fill their slots"))
+        }
+    }
+}
+
+pub(super) fn whole(field: &str, got: usize, range: RangeInclusive<usize>) -> Result<(), Error> {
     if range.contains(&got) { Ok(()) } else { Err(invalid(field, got, &whole_wanted(&range))) }
 }
 
-fn real(field: &str, got: f64, valid: bool, wanted: &str) -> Result<(), Error> {
+pub(super) fn real(field: &str, got: f64, valid: bool, wanted: &str) -> Result<(), Error> {
     if valid { Ok(()) } else { Err(invalid(field, got, wanted)) }
 }
 
-fn invalid(field: &str, got: impl ToString, wanted: &str) -> Error {
+pub(super) fn invalid(field: &str, got: impl ToString, wanted: &str) -> Error {
     Error::InvalidConfig { field: field.to_owned(), got: got.to_string(), wanted: wanted.to_owned() }
 }

@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::limits::{CHOICES, DEVICES, EXPERTS, GROUPS, MAX_SEED, SIZE, SLOTS, WIDTH};
+use super::limits::{DEVICES, EXPERTS, GROUPS, MAX_SEED, SIZE, SLOTS, WIDTH};
 use super::raw::{Node, RawLayerConfig};
 use super::read::Fields;
 use super::{
-    Activation, Capacity, CapacityPer, LayerConfig, Order, Priority, Renormalize, Rounding, RouterConfig, Scoring,
-    SharedExpert, Slots, SoftmaxOver, TopK,
+    Activation, Capacity, CapacityPer, LayerConfig, Order, Priority, Rounding, RouterConfig, SharedExpert, Slots,
 };
 use crate::error::Error;
-
-/// Router kinds, as `router.kind` names them.
-const ROUTERS: [&str; 1] = ["topK"];
 
 impl LayerConfig {
     /// Checks a description and fills in what it leaves out.
@@ -25,7 +21,7 @@ impl LayerConfig {
         let d_ff = f.required("dFf", WIDTH)?;
         let experts = f.required("experts", EXPERTS)?;
         let router = match f.object("router")? {
-            Some(fields) => router(fields)?,
+            Some(fields) => RouterConfig::read(fields)?,
             None => return Err(f.invalid("router", &Node::Absent, "an object with a `kind`")),
         };
         let defaults = LayerConfig::new(d_model, d_ff, experts, router);
@@ -62,36 +58,6 @@ impl LayerConfig {
         config.check()?;
         Ok(config)
     }
-}
-
-fn router(mut f: Fields) -> Result<RouterConfig, Error> {
-    match f.take("kind") {
-        Node::Text(kind) if kind == "topK" => top_k(f).map(RouterConfig::TopK),
-        Node::Text(kind) => Err(Error::UnknownRouter { kind, known: ROUTERS.join(", ") }),
-        got => Err(f.invalid("kind", &got, "the name of a router")),
-    }
-}
-
-fn top_k(mut f: Fields) -> Result<TopK, Error> {
-    let defaults = TopK::new(f.required("k", CHOICES)?);
-    let scorings = [("softmax", Scoring::Softmax), ("sigmoid", Scoring::Sigmoid)];
-    let overs = [("all", SoftmaxOver::All), ("selected", SoftmaxOver::Selected)];
-    let renormalizes =
-        [("none", Renormalize::None), ("preDrop", Renormalize::PreDrop), ("postDrop", Renormalize::PostDrop)];
-    let expert_groups = f.whole("expertGroups", EXPERTS)?.unwrap_or(defaults.expert_groups);
-    let router = TopK {
-        k: defaults.k,
-        scoring: f.choice("scoring", &scorings)?.unwrap_or(defaults.scoring),
-        softmax_over: f.choice("softmaxOver", &overs)?.unwrap_or(defaults.softmax_over),
-        renormalize: f.choice("renormalize", &renormalizes)?.unwrap_or(defaults.renormalize),
-        selection_bias: f.numbers("selectionBias")?,
-        expert_groups,
-        group_limit: f.whole("groupLimit", EXPERTS)?.unwrap_or(expert_groups),
-        scale: f.number("scale")?.map_or(defaults.scale, |scale| scale as f32),
-        jitter: f.number("jitter")?.map_or(defaults.jitter, |jitter| jitter as f32),
-    };
-    f.finish()?;
-    Ok(router)
 }
 
 fn capacity(layer: &mut Fields) -> Result<Capacity, Error> {

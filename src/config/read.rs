@@ -108,6 +108,27 @@ impl Fields {
         }
     }
 
+    /// A list of whole numbers, or several such lists.
+    pub(super) fn tables(&mut self, name: &'static str) -> Result<Vec<Vec<u32>>, Error> {
+        let wanted = "a list of experts, or several such lists";
+        let Node::List(nodes) = self.take(name) else { return Err(self.invalid(name, &Node::Absent, wanted)) };
+        let whole = |place: String, node: &Node| match node {
+            Node::Number(n) if n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n) => Ok(*n as u32),
+            got => Err(self.invalid(&place, got, "a whole number")),
+        };
+        if nodes.iter().all(|node| matches!(node, Node::List(_))) && !nodes.is_empty() {
+            let lists = nodes.iter().enumerate().map(|(i, node)| match node {
+                Node::List(nodes) => {
+                    (0..).zip(nodes).map(|(j, node)| whole(format!("{name}[{i}][{j}]"), node)).collect()
+                }
+                got => Err(self.invalid(name, got, wanted)),
+            });
+            return lists.collect();
+        }
+        let one: Result<_, _> = nodes.iter().enumerate().map(|(i, node)| whole(format!("{name}[{i}]"), node)).collect();
+        Ok(vec![one?])
+    }
+
     /// The fields of an object within this one.
     pub(super) fn object(&mut self, name: &'static str) -> Result<Option<Fields>, Error> {
         match self.take(name) {

@@ -5,7 +5,7 @@ use crate::shader;
 
 /// `y[t] = Σ_j weight[t, j] · out`, in the order of `j`; dropped assignments add nothing.
 ///
-/// - 1 `out`: `f32[rows, d]`, or `f32[T·columns, d]` with HOME, 2 `placement`: `u32[T, columns, 2]`, 3 `weight`: `f32[T, columns]`
+/// - 1 `out`: `f32[rows, d]`, 2 `placement`: `u32[T, columns, 2]`, 3 `weight`: `f32[T, columns]`
 /// - 4 `y`: `f32[T, d]`
 pub static COMBINE: Kernel = Kernel {
     name: "combine",
@@ -13,7 +13,7 @@ pub static COMBINE: Kernel = Kernel {
     parts: &[&shader::DIMS, &shader::LINEAR],
     product: None,
     bindings: &[Read, Read, Read, Write],
-    constants: &["HOME"],
+    constants: &[],
     twin,
 };
 
@@ -28,8 +28,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             if row == DROPPED {
                 continue;
             }
-            let row = if call.constants.on("HOME") { a } else { row as usize };
-            y.iter_mut().zip(&out.f32()[row * d..][..d]).for_each(|(y, o)| *y += weight[a] * o);
+            y.iter_mut().zip(&out.f32()[row as usize * d..][..d]).for_each(|(y, o)| *y += weight[a] * o);
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::shader;
 
 /// `d_weight[t, j] = ⟨dy[t], out⟩` and `d_out = weight[t, j] · dy[t]`.
 ///
-/// - 1 `dy`: `f32[T, d]`, 2 `out`: `f32[rows, d]`, or `f32[T·columns, d]` with HOME, 3 `placement`: `u32[T, columns, 2]`,
+/// - 1 `dy`: `f32[T, d]`, 2 `out`: `f32[rows, d]`, 3 `placement`: `u32[T, columns, 2]`,
 ///   4 `weight`: `f32[T, columns]`
 /// - 5 `d_weight`: `f32[T, columns]`, 0 where dropped, 6 `d_out`: shaped as `out`
 pub static COMBINE_BACKWARD: Kernel = Kernel {
@@ -14,7 +14,7 @@ pub static COMBINE_BACKWARD: Kernel = Kernel {
     parts: &[&shader::DIMS],
     product: None,
     bindings: &[Read, Read, Read, Read, Write, Write],
-    constants: &["HOME"],
+    constants: &[],
     twin,
 };
 
@@ -27,7 +27,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             d_weight.f32_mut()[a] = 0.0;
             continue;
         }
-        let row = if call.constants.on("HOME") { a } else { row as usize };
+        let row = row as usize;
         let (dy, w) = (&dy.f32()[a / columns * d..][..d], weight.f32()[a]);
         d_weight.f32_mut()[a] = dy.iter().zip(&out.f32()[row * d..][..d]).map(|(g, o)| g * o).sum();
         d_out.f32_mut()[row * d..][..d].iter_mut().zip(dy).for_each(|(o, g)| *o = w * g);

@@ -8,8 +8,8 @@ pub const SPAN: u32 = 16;
 
 /// Moves rows between the tokens' home buffers and the experts' buffers, and counts each routed row that moves.
 ///
-/// - 1 `placement`: `u32[T, columns, 2]`, 2 `expert_of`: `u32[T, k]`, 3 `from`: `f32[.., d]`
-/// - 4 `to`: `f32[.., d]`, 5 `moved`: `u32[exchanges, N, N]`, rows from device i to device j
+/// - 1 `placement`: `u32[T, columns, 2]`, 2 `expert_of`: `u32[T, k]`, 3 `from`: `f32[T | rows, d]`
+/// - 4 `to`: `f32[rows, d]`, 5 `moved`: `u32[exchanges, N, N]`, rows from device i to device j
 pub static EXCHANGE: Kernel = Kernel {
     name: "exchange",
     source: include_str!("../../shaders/exchange.wgsl"),
@@ -32,12 +32,8 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             continue;
         }
         let (t, j, row) = (at / columns, at % columns, row as usize);
-        let (source, target) = match (to_experts, call.constants.on("PER_TOKEN")) {
-            (true, true) => (t, row),
-            (true, false) => (at, row),
-            (false, _) => (row, at),
-        };
-        to.f32_mut()[target * d..][..d].copy_from_slice(&from.f32()[source * d..][..d]);
+        let source = if call.constants.on("PER_TOKEN") { t } else { row };
+        to.f32_mut()[row * d..][..d].copy_from_slice(&from.f32()[source * d..][..d]);
         if j < k {
             let home = t / (dims.tokens as usize / n);
             let away = expert_of.u32()[t * k + j] as usize / (dims.experts as usize / n);

@@ -1,7 +1,7 @@
 //! Backward of the weights and of the auxiliary losses, to the logits.
 
 use super::activation::exp;
-use super::{Access::*, Call, DROPPED, Kernel, Slice, bound};
+use super::{Access::*, Call, DECLINED, DROPPED, Kernel, NONE, Slice, bound};
 use crate::shader;
 
 /// Gradient of the logits. Which experts were chosen and kept is a constant.
@@ -15,7 +15,7 @@ pub static GATE_BACKWARD: Kernel = Kernel {
     parts: &[&shader::DIMS],
     product: None,
     bindings: &[Read, Read, Read, Read, Read, Read, Read, Write],
-    constants: &["SIGMOID", "SELECTED", "SHARED_GATE", "RENORMALIZE"],
+    constants: &["SIGMOID", "SELECTED", "SHARED_GATE", "LABELS", "RENORMALIZE"],
     twin,
 };
 
@@ -27,12 +27,20 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let (logits, scores) = router.f32().split_at(tokens * stride);
     let renormalize = call.constants.get("RENORMALIZE");
     for t in 0..tokens {
-        let (h, s) = (&logits[t * stride..][..experts], &scores[t * stride..][..experts]);
+        let d_logits = &mut d_logits.f32_mut()[t * stride..][..stride];
         let chosen = &chosen.f32()[t * columns..][..columns];
         let d_weight = &d_weight.f32()[t * columns..][..columns];
+        let gate = dims.gate_at as usize;
+        d_logits[gate..].fill(0.0);
+        if on("SHARED_GATE") {
+            d_logits[gate] = chosen[k] * (1.0 - chosen[k]) * d_weight[k..].iter().sum::<f32>();
+        }
+        if on("LABELS") {
+            continue;
+        }
+        let (h, s) = (&logits[t * stride..][..experts], &scores[t * stride..][..experts]);
         let experts_of = &expert_of.u32()[t * k..][..k];
         let d_share = &d_share.f32()[t / dims.group_tokens as usize * experts..][..experts];
-        let d_logits = &mut d_logits.f32_mut()[t * stride..][..stride];
         let (lse, total) = (stats.f32()[4 * t], stats.f32()[4 * t + 2]);
         let share_of = if on("SIGMOID") && total > 0.0 { 1.0 / total } else { 1.0 };
 
@@ -53,8 +61,6 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             d_logits[e] =
                 if on("SIGMOID") { s[e] * (1.0 - s[e]) * d * share_of + z * exp(h[e] - lse) } else { s[e] * (d + z) };
         }
-        d_logits[experts..].fill(0.0);
-
         let inner: f32 = (0..k).map(|j| chosen[j] * d_chosen(j)).sum();
         if !on("SIGMOID") && !on("SELECTED") {
             d_logits.iter_mut().zip(s).for_each(|(d, s)| *d -= s * inner);
@@ -65,10 +71,9 @@ fn twin(call: &Call, slices: &mut [Slice]) {
                 (false, true) => d_chosen(j) - inner,
                 (false, false) => d_chosen(j),
             };
-            d_logits[experts_of[j] as usize] += chosen[j] * through;
-        }
-        if on("SHARED_GATE") {
-            d_logits[experts] = chosen[k] * (1.0 - chosen[k]) * d_weight[k..].iter().sum::<f32>();
+            if experts_of[j] != NONE {
+                d_logits[(experts_of[j] & !DECLINED) as usize] += chosen[j] * through;
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Sums over tokens that the auxiliary losses need.
 
-use super::{Access::*, Call, Kernel, Slice, bound};
+use super::{Access::*, Call, DECLINED, Kernel, Slice, bound};
 use crate::shader;
 
 /// Importance and first choices of every expert in every group.
@@ -29,6 +29,9 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             let scores = &router.f32()[(tokens + t) * stride..][..e];
             group.chunks_exact_mut(2).zip(scores).for_each(|(sum, s)| sum[0] += s / total);
         }
-        group[2 * expert_of.u32()[t * call.dims.choices as usize] as usize + 1] += 1.0;
+        let first = expert_of.u32()[t * call.dims.choices as usize];
+        if first < DECLINED {
+            group[2 * first as usize + 1] += 1.0;
+        }
     }
 }

@@ -30,10 +30,10 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let dims = call.dims;
     let e = dims.experts as usize;
     let (experts, tokens, groups) = (dims.experts as f32, dims.group_tokens as f32, dims.groups as f32);
-    let assignments = tokens * dims.choices as f32;
     for g in 0..dims.groups as usize {
         let sums: Vec<(f32, f32)> = sums.f32()[2 * g * e..][..2 * e].chunks_exact(2).map(|s| (s[0], s[1])).collect();
         let demanded: Vec<f32> = demanded.u32()[g * e..][..e].iter().map(|d| *d as f32).collect();
+        let assignments = demanded.iter().sum::<f32>().max(1.0);
         let lse = stats.f32()[4 * g * dims.group_tokens as usize..].chunks_exact(4).take(dims.group_tokens as usize);
         let balance: f32 = sums.iter().zip(&demanded).map(|(s, d)| d / assignments * s.0).sum();
         let balance_first: f32 = sums.iter().map(|s| s.1 / tokens * s.0).sum();

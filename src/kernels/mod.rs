@@ -5,11 +5,13 @@ mod activation;
 mod combine;
 mod combine_backward;
 mod exchange;
+mod expert_choice;
 mod expert_in;
 mod expert_in_backward;
 mod expert_out;
 mod expert_out_backward;
 mod gate_backward;
+mod lookup;
 mod loss_sums;
 mod losses;
 mod matmul;
@@ -18,19 +20,23 @@ mod route;
 mod router_backward;
 mod router_logits;
 mod sgd;
+mod sinkhorn;
 mod slot_count;
 mod slot_count_by_key;
 mod slot_scan;
+mod taken;
 mod weight_gradient;
 
 pub use combine::COMBINE;
 pub use combine_backward::COMBINE_BACKWARD;
 pub use exchange::{EXCHANGE, SPAN as EXCHANGE_SPAN};
+pub use expert_choice::EXPERT_CHOICE;
 pub use expert_in::EXPERT_IN;
 pub use expert_in_backward::EXPERT_IN_BACKWARD;
 pub use expert_out::EXPERT_OUT;
 pub use expert_out_backward::EXPERT_OUT_BACKWARD;
 pub use gate_backward::GATE_BACKWARD;
+pub use lookup::LOOKUP;
 pub use loss_sums::LOSS_SUMS;
 pub use losses::{LOSS_NAMES, LOSSES};
 pub use place::PLACE;
@@ -38,15 +44,21 @@ pub use route::ROUTE;
 pub use router_backward::ROUTER_BACKWARD;
 pub use router_logits::ROUTER_LOGITS;
 pub use sgd::SGD;
+pub use sinkhorn::SINKHORN;
 pub use slot_count::{BLOCK, SLOT_COUNT};
 pub use slot_count_by_key::SLOT_COUNT_BY_KEY;
 pub use slot_scan::{MOST_EXPERTS, SLOT_SCAN};
+pub use taken::TAKEN;
 pub use weight_gradient::WEIGHT_GRADIENT;
 
 use crate::shader::{Part, Product};
 
 /// In a placement: the assignment was dropped.
 pub const DROPPED: u32 = u32::MAX;
+/// Among the choices, instead of an expert: no choice.
+pub const NONE: u32 = u32::MAX;
+/// Bit of a chosen expert that was named, and weighs with the others, but was not asked.
+pub const DECLINED: u32 = 1 << 31;
 
 /// The uniform every kernel gets at binding 0: sizes and settings. Mirror of `Dims` in `shaders/shared/dims.wgsl`.
 #[repr(C)]
@@ -85,6 +97,14 @@ pub struct Dims {
     pub m4: u32,
     pub n4: u32,
     pub hidden4: u32,
+    pub gate_at: u32,
+    pub vocabulary: u32,
+    pub iterations: u32,
+    pub tolerance: f32,
+    pub epsilon: f32,
+    pub temperature: f32,
+    pub noise: f32,
+    pub threshold: f32,
 }
 
 /// Whether a kernel writes a binding.
@@ -203,9 +223,13 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<(usize, usize, usize)> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 19] = [
+pub static ALL: [&Kernel; 23] = [
     &ROUTER_LOGITS,
     &ROUTE,
+    &LOOKUP,
+    &SINKHORN,
+    &EXPERT_CHOICE,
+    &TAKEN,
     &SLOT_COUNT,
     &SLOT_COUNT_BY_KEY,
     &SLOT_SCAN,

@@ -1,6 +1,6 @@
 //! Slot, row and weight of every assignment.
 
-use super::{Access::*, Call, DROPPED, Kernel, Slice, bound};
+use super::{Access::*, Call, DECLINED, DROPPED, Kernel, Slice, bound};
 use crate::shader;
 
 /// Slot and row of every assignment, what each row holds, and the final weights.
@@ -31,14 +31,20 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         let mut sum = 0.0;
         for j in 0..k {
             let (own, at) = (t * k + j, t * columns + j);
-            let e = expert_of.u32()[own] as usize;
+            let (e, asked) = (expert_of.u32()[own] as usize, expert_of.u32()[own] < DECLINED);
             let p = if call.constants.on("BY_TOKEN") { in_group * k + j } else { j * s + in_group };
-            let slot = counts.u32()[(g * blocks + p / block) * experts + e] + place.u32()[own];
-            let kept = slot < dims.slots;
-            let row = starts[g * experts + e] + slot;
-            placement[2 * at..][..2].copy_from_slice(&if kept { [slot, row] } else { [DROPPED; 2] });
+            let slot = match asked {
+                true => counts.u32()[(g * blocks + p / block) * experts + e] + place.u32()[own],
+                false => DROPPED,
+            };
+            let kept = asked && slot < dims.slots;
+            let placed = &mut placement[2 * at..][..2];
             if kept {
+                let row = starts[g * experts + e] + slot;
+                placed.copy_from_slice(&[slot, row]);
                 held[row as usize] = at as u32;
+            } else {
+                placed.fill(DROPPED);
             }
             if renormalize == 1 || renormalize == 2 && kept {
                 sum += chosen[at];

@@ -6,7 +6,7 @@ use crate::shader;
 
 /// Scores of every token and its `k` best experts: larger score first, equal scores to the lower expert.
 ///
-/// - 1 logits and scores: `f32[2, T, stride]`, 2 `selection_bias`: `f32[E]`
+/// - 1 logits and scores: `f32[2, T, stride]`, 2 `bias`: `f32[E]`, or `f32[G, E]`
 /// - 3 `expert_of`: `u32[T, k]`, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
 ///
 /// # Source
@@ -17,7 +17,7 @@ pub static ROUTE: Kernel = Kernel {
     parts: &[&shader::DIMS],
     product: None,
     bindings: &[Write, Read, Write, Write, Write],
-    constants: &["SIGMOID", "SELECTED", "BIASED", "GROUP_LIMITED", "SHARED_GATE"],
+    constants: &["SIGMOID", "SELECTED", "BIASED", "UNCHOSEN", "GROUP_LIMITED", "SHARED_GATE"],
     twin,
 };
 
@@ -28,12 +28,12 @@ fn finite(v: f32) -> f32 {
 }
 
 fn twin(call: &Call, slices: &mut [Slice]) {
-    let [router, selection_bias, expert_of, chosen, stats] = bound(slices);
+    let [router, bias, expert_of, chosen, stats] = bound(slices);
     let (dims, on) = (call.dims, |name| call.constants.on(name));
     let (tokens, experts, k) = (dims.tokens as usize, dims.experts as usize, dims.choices as usize);
     let (stride, columns) = (dims.stride as usize, dims.columns as usize);
     let (logits, scores) = router.f32_mut().split_at_mut(tokens * stride);
-    let biased = on("BIASED");
+    let biased = call.constants.get("BIASED");
     let limited = on("GROUP_LIMITED");
     let mut order: Vec<u32> = Vec::new();
     let mut keys = vec![0.0; experts];
@@ -58,13 +58,15 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         let best = s.iter().copied().fold(0.0, f32::max);
         stats.f32_mut()[4 * t..][..4].copy_from_slice(&[lse, best, s.iter().sum(), 0.0]);
 
-        if biased || limited {
-            keys.copy_from_slice(s);
-            if biased {
-                keys.iter_mut().zip(selection_bias.f32()).for_each(|(k, b)| *k += b);
-            }
-        } else {
-            keys.copy_from_slice(&h[..experts]);
+        let chosen = &mut chosen.f32_mut()[t * columns..][..columns];
+        chosen[k..].fill(if on("SHARED_GATE") { sigmoid(finite(h[dims.gate_at as usize])) } else { 1.0 });
+        if on("UNCHOSEN") {
+            continue;
+        }
+        keys.copy_from_slice(if biased == 1 || limited { s } else { &h[..experts] });
+        if biased != 0 {
+            let group = if biased == 2 { t / dims.group_tokens as usize } else { 0 };
+            keys.iter_mut().zip(&bias.f32()[group * experts..]).for_each(|(k, b)| *k += b);
         }
         order.clear();
         let size = experts / dims.expert_groups as usize;
@@ -82,7 +84,6 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         order[..k].sort_unstable_by(ahead);
         expert_of.u32_mut()[t * k..][..k].copy_from_slice(&order[..k]);
 
-        let chosen = &mut chosen.f32_mut()[t * columns..][..columns];
         for (c, e) in chosen.iter_mut().zip(&order[..k]) {
             *c = s[*e as usize];
         }
@@ -94,8 +95,6 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             let over: f32 = chosen[..k].iter().sum();
             chosen[..k].iter_mut().for_each(|c| *c /= over);
         }
-        let gate = if on("SHARED_GATE") { sigmoid(finite(h[experts])) } else { 1.0 };
-        chosen[k..].fill(gate);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::shader::{self, Product};
 
 /// `dx[t] = (d_logits[t]·router) ⊙ jitter + Σ_j` the `j`-th assignment's row.
 ///
-/// - 1 `d_logits`: `f32[T, stride]`, 2 `router`: `f32[stride, d]`, 3 `d_row`: `f32[rows, d]`, or `f32[T·columns, d]` with HOME,
+/// - 1 `d_logits`: `f32[T, stride]`, 2 `router`: `f32[stride, d]`, 3 `d_row`: `f32[rows, d]`,
 ///   4 `placement`: `u32[T, columns, 2]`
 /// - 5 `dx`: `f32[T, d]`
 pub static ROUTER_BACKWARD: Kernel = Kernel {
@@ -16,7 +16,7 @@ pub static ROUTER_BACKWARD: Kernel = Kernel {
     parts: &[&shader::DIMS, &shader::RNG, &shader::JITTER],
     product: Some(Product::Nn),
     bindings: &[Read, Read, Read, Read, Write],
-    constants: &["HOME", "JITTER"],
+    constants: &["JITTER"],
     twin,
 };
 
@@ -34,8 +34,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         for a in t * columns..(t + 1) * columns {
             let row = placement.u32()[2 * a + 1];
             if row != DROPPED {
-                let row = if call.constants.on("HOME") { a } else { row as usize };
-                dx.iter_mut().zip(&d_row.f32()[row * d..][..d]).for_each(|(x, r)| *x += r);
+                dx.iter_mut().zip(&d_row.f32()[row as usize * d..][..d]).for_each(|(x, r)| *x += r);
             }
         }
     }

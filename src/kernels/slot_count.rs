@@ -1,6 +1,6 @@
 //! Places of assignments within blocks, by arrival.
 
-use super::{Access::*, Call, Kernel, Slice, bound};
+use super::{Access::*, Call, DECLINED, Kernel, Slice, bound};
 use crate::shader;
 
 /// Assignments of a block (override BLOCK).
@@ -27,9 +27,12 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         for p in 0..s * k {
             let own = if call.constants.on("BY_TOKEN") { g * s * k + p } else { (g * s + p % s) * k + p / s };
             let block = g * call.dims.blocks as usize + p / call.constants.get("BLOCK") as usize;
-            let count = &mut counts.u32_mut()[block * e + expert_of.u32()[own] as usize];
-            place.u32_mut()[own] = *count;
-            *count += 1;
+            let expert = expert_of.u32()[own];
+            if expert < DECLINED {
+                let count = &mut counts.u32_mut()[block * e + expert as usize];
+                place.u32_mut()[own] = *count;
+                *count += 1;
+            }
         }
     }
 }

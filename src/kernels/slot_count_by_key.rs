@@ -1,6 +1,6 @@
 //! Places of assignments within groups, by priority.
 
-use super::{Access::*, Call, Kernel, Slice, bound};
+use super::{Access::*, Call, DECLINED, Kernel, Slice, bound};
 use crate::{rng, shader};
 
 /// Place of every assignment among those of its expert in its group, served by batch priority, weight or in random order.
@@ -46,7 +46,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             })
             .collect();
         order.sort_by_key(|o| o.0);
-        for (_, a) in order {
+        for (_, a) in order.into_iter().filter(|(_, a)| expert_of.u32()[*a] < DECLINED) {
             let count = &mut counts.u32_mut()[g * experts + expert_of.u32()[a] as usize];
             place.u32_mut()[a] = *count;
             *count += 1;

@@ -34,7 +34,6 @@ pub fn record(
     let switches = Switches(config);
     let plain =
         |kernel, constants, buffers, grid| Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid };
-    let home = Constants(vec![("HOME", u32::from(batch.exchange.is_some()))]);
     let (b, w) = (batch, backward);
     if !of.kept {
         record_expert_in(rec, config, dims, batch, weights, Some(w.before));
@@ -44,7 +43,7 @@ pub fn record(
     let out = b.exchange.as_ref().map_or(b.out, |e| e.home);
     let d_out = w.exchange.as_ref().map_or(w.d_out, |e| e.home);
     let buffers = vec![w.dy.id, out.id, b.placement.id, b.weight.id, w.d_weight.id, d_out.id];
-    rec.dispatch(plain(&COMBINE_BACKWARD, home.clone(), buffers, Grid::over(b.tokens * s.columns())));
+    rec.dispatch(plain(&COMBINE_BACKWARD, Constants::default(), buffers, Grid::over(b.tokens * s.columns())));
     if w.exchange.is_some() {
         rec.clear(w.moved);
         record_exchange(rec, dims, batch, Move::CombineBackward, [d_out, w.d_out], w.moved);
@@ -110,8 +109,7 @@ pub fn record(
     let tile = b.token_tiling.tile(Product::Nn);
     let grid = Grid::Direct([(s.d as u32).div_ceil(tile.columns), dims.tokens.div_ceil(tile.rows), 1]);
     let buffers = vec![w.d_logits.id, weights.router.id, d_row.id, b.placement.id, w.dx.id];
-    let constants = Constants(home.0.into_iter().chain(jitter.0.clone()).collect());
-    rec.dispatch(Dispatch { tiling: b.token_tiling, ..plain(&ROUTER_BACKWARD, constants, buffers, grid) });
+    rec.dispatch(Dispatch { tiling: b.token_tiling, ..plain(&ROUTER_BACKWARD, jitter.clone(), buffers, grid) });
     weight.record(
         rec,
         (w.d_logits.id, s.stride),
@@ -181,7 +179,7 @@ pub fn record_sgd(
     };
     update(weights.router, gradients.router, weights.router.len);
     if config.router_bias {
-        update(weights.router_bias, gradients.router_bias, s.experts);
+        update(weights.router_bias, gradients.router_bias, config.router_rows());
     }
     update(weights.w_in, gradients.w_in, weights.w_in.len);
     update(weights.w_out, gradients.w_out, weights.w_out.len);

@@ -1,6 +1,7 @@
 //! The buffers of a batch.
 
 use super::Sizes;
+use crate::config::Chooses;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::kernels::{Dims, LOSS_NAMES};
@@ -48,7 +49,7 @@ impl Plan {
 pub struct Exchange {
     /// `f32[rows, d]`: rows as they arrived at the experts.
     pub received: Buffer<f32>,
-    /// `f32[T·columns, d]`: the experts' rows, home again.
+    /// `f32[rows, d]`: the experts' rows, home again.
     pub home: Buffer<f32>,
 }
 
@@ -109,6 +110,14 @@ pub struct Batch {
     pub exchange: Option<Exchange>,
     /// `f32[1]`, bound where a kernel has no use for a binding.
     pub unused: Buffer<f32>,
+    /// `u32[T]`: what the caller says of the tokens, for a router of labels.
+    pub labels: Buffer<u32>,
+    /// `f32[G, E]`: what a solver adds to the logits of a group's tokens, for routers that balance.
+    pub prices: Buffer<f32>,
+    /// `f32[G, 4]`: how a solver ended: iterations, last change.
+    pub solver: Buffer<f32>,
+    /// `u32[T, E]`: slot of each token that an expert took, or none, where experts choose.
+    pub taken: Buffer<u32>,
     buffers: Vec<BufferId>,
 }
 
@@ -145,13 +154,12 @@ impl Batch {
     /// [`Error::InvalidArgument`] for more tokens than a grid has workgroups for, [`Error::TooLarge`] or [`Error::OutOfMemory`].
     pub async fn create(engine: &Engine, s: &Sizes, dims: &Dims) -> Result<Self, Error> {
         let tokens = dims.tokens as usize;
-        let columns = s.columns();
-        let rows = tokens * columns;
+        let (assignments, rows) = (tokens * s.columns(), s.rows(dims));
         let token_tiling = engine.tiling(tokens);
         let row_tiling = engine.tiling(rows);
         let tiles = rows.div_ceil(row_tiling.rows() as usize) + s.all();
         if tiles > MOST_TILES {
-            let most = (MOST_TILES - s.all()) * row_tiling.rows() as usize / columns;
+            let most = (MOST_TILES - s.all()) * row_tiling.rows() as usize * tokens / rows;
             let (what, got, wanted) =
                 ("x".into(), format!("{tokens} tokens"), format!("at most {most} tokens for this layer"));
             return Err(Error::InvalidArgument { what, got, wanted });
@@ -160,7 +168,7 @@ impl Batch {
         plan.want("the input", [tokens, s.d]);
         plan.want("the router's logits and scores", [2, tokens, s.stride]);
         plan.want("the choices", [tokens, s.k]);
-        plan.want("the chosen scores", [tokens, columns]);
+        plan.want("the chosen scores", [assignments]);
         plan.want("the tokens' statistics", [4, tokens]);
         plan.want("the places", [tokens, s.k]);
         plan.want("the blocks' counts", [s.groups, dims.blocks as usize, s.experts]);
@@ -169,8 +177,8 @@ impl Batch {
         plan.want("the experts' rows", [s.all() + 1]);
         plan.want("the tile table", [4, tiles]);
         plan.want("the products' grids", [12]);
-        plan.want("the placement", [2, rows]);
-        plan.want("the weights of the assignments", [rows]);
+        plan.want("the placement", [2, assignments]);
+        plan.want("the weights of the assignments", [assignments]);
         plan.want("the rows' assignments", [rows]);
         plan.want("the experts' hidden rows", [rows, s.f]);
         plan.want("the experts' outputs", [rows, s.d]);
@@ -180,6 +188,11 @@ impl Batch {
         plan.want("the losses' derivative", [s.groups, s.experts]);
         plan.want("the exchanges' counters", [2, s.devices, s.devices]);
         plan.want("a placeholder", [4]);
+        let of_router = |needed: bool, len: usize| [if needed { len } else { 0 }];
+        plan.want("the labels", of_router(s.chooses == Chooses::Labels, tokens));
+        plan.want("the experts' prices", of_router(s.chooses == Chooses::Tokens, s.groups * s.experts));
+        plan.want("the solver's state", [s.groups, 4]);
+        plan.want("the tokens taken", of_router(s.chooses == Chooses::Experts, tokens * s.experts));
         if s.devices > 1 {
             plan.want("rows received by the experts", [rows, s.d]);
             plan.want("rows brought home", [rows, s.d]);
@@ -212,6 +225,10 @@ impl Batch {
             d_share: made.next(),
             moved: made.next(),
             unused: made.next(),
+            labels: made.next(),
+            prices: made.next(),
+            solver: made.next(),
+            taken: made.next(),
             exchange: (s.devices > 1).then(|| Exchange { received: made.next(), home: made.next() }),
             buffers,
         })
@@ -228,12 +245,12 @@ impl Backward {
     ///
     /// # Errors
     /// [`Error::TooLarge`] or [`Error::OutOfMemory`].
-    pub async fn create(engine: &Engine, s: &Sizes, batch: &Batch) -> Result<Self, Error> {
-        let (tokens, rows) = (batch.tokens, batch.tokens * s.columns());
+    pub async fn create(engine: &Engine, s: &Sizes, dims: &Dims, batch: &Batch) -> Result<Self, Error> {
+        let (tokens, rows) = (batch.tokens, s.rows(dims));
         let mut plan = Plan { wanted: Vec::new() };
         plan.want("the rows before the activation", [rows, s.u]);
         plan.want("the output's gradient", [tokens, s.d]);
-        plan.want("the weights' gradient", [rows]);
+        plan.want("the weights' gradient", [tokens, s.columns()]);
         plan.want("the gradient of the experts' outputs", [rows, s.d]);
         plan.want("the gradient before the activation", [rows, s.u]);
         plan.want("the gradient of the experts' inputs", [rows, s.d]);

@@ -4,7 +4,7 @@ use super::{Batch, Parameters, Sizes};
 use crate::config::{Activation, LayerConfig};
 use crate::kernels::{COMBINE, Constants, Dims, EXCHANGE, EXCHANGE_SPAN, EXPERT_IN, EXPERT_OUT, LOSS_SUMS, LOSSES};
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
-use crate::router::{self, Switches};
+use crate::router;
 use crate::shader::{Product, Tiling};
 
 /// Records a forward pass of `batch.x` to `batch.y`. `keep`: where to keep what backward needs.
@@ -22,7 +22,7 @@ pub fn record(
     if batch.exchange.is_some() {
         rec.clear(batch.moved);
     }
-    router::record(rec, &Switches(config), dims, batch, weights, train);
+    router::record(router::Step { rec: &mut *rec, config, dims, batch, weights, train });
     if let Some(exchange) = &batch.exchange {
         record_exchange(rec, dims, batch, Move::Dispatch, [batch.x, exchange.received], batch.moved);
     }
@@ -38,7 +38,7 @@ pub fn record(
     }
     rec.dispatch(Dispatch {
         kernel: &COMBINE,
-        constants: Constants(vec![("HOME", u32::from(batch.exchange.is_some()))]),
+        constants: Constants::default(),
         tiling: Tiling::Direct,
         dims,
         buffers: vec![out.id, batch.placement.id, batch.weight.id, batch.y.id],

@@ -27,11 +27,11 @@ fn hidden_row(gated: bool, half: usize, i: usize) -> usize {
 fn runs(config: &LayerConfig, mut run: impl FnMut(&'static str, usize, Side, usize, usize)) {
     let s = Sizes::of(config);
     let (d, f) = (config.d_model, config.d_ff);
-    for e in 0..config.experts {
+    for e in 0..config.router_rows() {
         run("router", e * d, Side::Router, e * s.d, d);
     }
-    run("routerBias", 0, Side::RouterBias, 0, config.experts);
-    run("sharedGate", 0, Side::Router, config.experts * s.d, d);
+    run("routerBias", 0, Side::RouterBias, 0, config.router_rows());
+    run("sharedGate", 0, Side::Router, config.router_rows() * s.d, d);
     for (half, name, bias) in [(0, "w1", "b1"), (1, "w3", "b3")] {
         if half == 1 && !config.gated {
             continue;

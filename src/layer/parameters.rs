@@ -1,10 +1,11 @@
 //! A layer's weights, or their gradients, on a device.
 
 use super::Sizes;
-use crate::config::{LayerConfig, RouterConfig};
+use crate::config::LayerConfig;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::recording::{Buffer, BufferId};
+use crate::router;
 
 /// Buffers shaped as [`super::Packed`].
 #[derive(Clone, Copy, Debug)]
@@ -13,8 +14,8 @@ pub struct Parameters {
     pub router: Buffer<f32>,
     /// `f32[stride]`: zeros without `routerBias`.
     pub router_bias: Buffer<f32>,
-    /// `f32[E]`, or a placeholder; of weights only.
-    pub selection_bias: Buffer<f32>,
+    /// What the router looks up: `f32[E]` the selection bias, `u32[tables, V]`, or a placeholder; of weights only.
+    pub constants: Buffer<u32>,
     /// `f32[E + units, u, d]`: w1, or w1 and w3 alternating every four rows.
     pub w_in: Buffer<f32>,
     /// `f32[E + units, u]`.
@@ -32,13 +33,12 @@ impl Parameters {
     /// [`Error::TooLarge`] or [`Error::OutOfMemory`].
     pub async fn create(engine: &Engine, config: &LayerConfig) -> Result<Self, Error> {
         let s = Sizes::of(config);
-        let RouterConfig::TopK(router) = &config.router;
-        let selection = router.selection_bias.as_ref().map_or(4, Vec::len);
+        let constants = router::constants(&config.router).len();
         let all = s.all();
         let wanted = [
             ("router", s.stride * s.d),
             ("routerBias", s.stride),
-            ("selectionBias", selection),
+            ("the router's constants", constants.max(4)),
             ("w1", all.saturating_mul(s.u).saturating_mul(s.d)),
             ("b1", all * s.u),
             ("w2", all.saturating_mul(s.d).saturating_mul(s.f)),
@@ -49,7 +49,7 @@ impl Parameters {
         Ok(Parameters {
             router: at(0),
             router_bias: at(1),
-            selection_bias: at(2),
+            constants: Buffer::new(ids[2], wanted[2].1),
             w_in: at(3),
             b_in: at(4),
             w_out: at(5),
@@ -60,6 +60,6 @@ impl Parameters {
     /// All buffers.
     pub fn buffers(&self) -> [BufferId; 7] {
         let p = self;
-        [p.router.id, p.router_bias.id, p.selection_bias.id, p.w_in.id, p.b_in.id, p.w_out.id, p.b_out.id]
+        [p.router.id, p.router_bias.id, p.constants.id, p.w_in.id, p.b_in.id, p.w_out.id, p.b_out.id]
     }
 }

@@ -1,9 +1,9 @@
 //! The numbers a layer's buffers and dispatches are made of.
 
-use crate::config::{LayerConfig, RouterConfig};
+use crate::config::{Chooses, LayerConfig};
 use crate::error::Error;
 use crate::kernels::{BLOCK, Dims};
-use crate::router::Switches;
+use crate::router::{self, Switches};
 use crate::shape::pad4;
 
 /// Sizes that do not depend on the batch. `d`, `f` and `stride` are padded to multiples of 4.
@@ -21,8 +21,10 @@ pub struct Sizes {
     pub units: usize,
     /// Choices per token, `k`.
     pub k: usize,
-    /// Logits of a token: experts, and the shared expert's gate.
+    /// Logits of a token: experts, where they are scored, and the shared expert's gate; at least 4.
     pub stride: usize,
+    /// Who chooses.
+    pub chooses: Chooses,
     /// Routing groups.
     pub groups: usize,
     /// Virtual devices.
@@ -41,7 +43,8 @@ impl Sizes {
             experts: config.experts,
             units: config.shared_expert.map_or(0, |s| s.d_ff.div_ceil(config.d_ff)),
             k: config.k(),
-            stride: pad4(config.experts + gate),
+            stride: pad4(config.router_rows() + gate).max(4),
+            chooses: config.router.chooses(),
             groups: config.groups,
             devices: config.devices,
         }
@@ -63,11 +66,10 @@ impl Sizes {
     /// [`Error::TokensNotDivisible`].
     pub fn dims(&self, config: &LayerConfig, tokens: usize, train: bool, step: u32) -> Result<Dims, Error> {
         let group_tokens = config.tokens_per_group(tokens)?;
-        let RouterConfig::TopK(router) = &config.router;
         let loss = |name: &str| config.loss_weights.get(name).copied().unwrap_or(0.0);
         let in_group = (group_tokens * self.k) as u32;
-        let blocks = if Switches(config).by_key() { 1 } else { in_group.div_ceil(BLOCK) };
-        Ok(Dims {
+        let blocks = if Switches(config).one_block() { 1 } else { in_group.div_ceil(BLOCK) };
+        let dims = Dims {
             tokens: tokens as u32,
             group_tokens: group_tokens as u32,
             groups: self.groups as u32,
@@ -79,10 +81,11 @@ impl Sizes {
             devices: self.devices as u32,
             blocks: blocks.max(1),
             d4: (self.d / 4) as u32,
-            expert_groups: router.expert_groups as u32,
-            group_limit: router.group_limit as u32,
-            scale: router.scale,
-            jitter: router.jitter,
+            expert_groups: 1,
+            group_limit: 1,
+            scale: config.router.gate().map_or(1.0, |gate| gate.scale),
+            jitter: config.router.jitter(),
+            gate_at: config.router_rows() as u32,
             seed_lo: config.seed as u32,
             seed_hi: (config.seed >> 32) as u32,
             step,
@@ -92,6 +95,16 @@ impl Sizes {
             importance: loss("importance"),
             hidden4: (self.f / 4) as u32,
             ..Dims::default()
-        })
+        };
+        Ok(router::with_settings(dims, &config.router))
+    }
+
+    /// Most rows that the experts get for a batch, those of the shared expert included.
+    pub fn rows(&self, dims: &Dims) -> usize {
+        let tokens = dims.tokens as usize;
+        match self.chooses {
+            Chooses::Experts => self.groups * self.experts * dims.slots as usize + tokens * self.units,
+            Chooses::Tokens | Chooses::Labels => tokens * self.columns(),
+        }
     }
 }

@@ -9,17 +9,14 @@ use std::collections::BTreeMap;
 
 use super::gate::{shares, shares_backward};
 use super::math::{dot, log_sum_exp, softmax};
-use crate::config::TopK;
-
-const NAMES: [&str; 5] = ["loadBalance", "loadBalanceFirst", "z", "importance", "load"];
+use crate::config::{Gate, LayerConfig};
 
 /// Keeps the squared coefficient of variation of nothing from dividing by zero.
 const EPSILON: f64 = 1e-10;
 
 /// What the losses of `T` tokens in groups of `S` are made from.
 pub(super) struct Routed<'a> {
-    pub(super) router: &'a TopK,
-    pub(super) experts: usize,
+    pub(super) config: &'a LayerConfig,
     /// `S`; 0 if there are no tokens.
     pub(super) group_tokens: usize,
     /// `f64[T, E]`.
@@ -40,25 +37,37 @@ struct GroupSums {
     importance: Vec<f64>,
 }
 
+impl GroupSums {
+    /// All assignments before drops; 1 if there are none, to divide by.
+    fn assignments(&self) -> f64 {
+        self.demanded.iter().sum::<f64>().max(1.0)
+    }
+}
+
 impl Routed<'_> {
     fn groups(&self) -> usize {
         self.chosen.len().checked_div(self.group_tokens).unwrap_or(0)
     }
 
+    fn gate(&self) -> Gate {
+        self.config.router.gate().unwrap_or(Gate::SOFTMAX)
+    }
+
     fn row<'b>(&self, of: &'b [f64], token: usize) -> &'b [f64] {
-        &of[token * self.experts..(token + 1) * self.experts]
+        &of[token * self.config.experts..(token + 1) * self.config.experts]
     }
 
     fn sums(&self, group: usize) -> GroupSums {
-        let zeros = vec![0.0; self.experts];
+        let zeros = vec![0.0; self.config.experts];
         let mut sums = GroupSums { demanded: zeros.clone(), firsts: zeros.clone(), importance: zeros };
         for token in group * self.group_tokens..(group + 1) * self.group_tokens {
             for (rank, &e) in self.chosen[token].iter().enumerate() {
                 sums.demanded[e] += 1.0;
                 sums.firsts[e] += if rank == 0 { 1.0 } else { 0.0 };
             }
-            for (sum, q) in sums.importance.iter_mut().zip(shares(self.router, self.row(self.scores, token))) {
-                *sum += q;
+            if !self.scores.is_empty() {
+                let shares = shares(&self.gate(), self.row(self.scores, token));
+                sums.importance.iter_mut().zip(shares).for_each(|(sum, q)| *sum += q);
             }
         }
         sums
@@ -73,18 +82,20 @@ impl Routed<'_> {
     /// - `load`: the same of the demanded counts
     pub(super) fn values(&self) -> BTreeMap<&'static str, f64> {
         let (groups, tokens) = (self.groups() as f64, self.chosen.len() as f64);
-        let mut values = BTreeMap::from(NAMES.map(|name| (name, 0.0)));
-        let mut add = |name: &'static str, value: f64| *values.entry(name).or_default() += value;
+        let mut values: BTreeMap<_, _> = self.config.router.losses().iter().map(|name| (*name, 0.0)).collect();
+        let mut add = |name: &'static str, value: f64| {
+            values.entry(name).and_modify(|sum| *sum += value);
+        };
         for group in 0..self.groups() {
             let sums = self.sums(group);
-            let (s, k) = (self.group_tokens as f64, self.router.k as f64);
-            let balance = |counts: &[f64], of: f64| self.experts as f64 * dot(counts, &sums.importance) / of / s;
-            add("loadBalance", balance(&sums.demanded, s * k) / groups);
+            let (s, e) = (self.group_tokens as f64, self.config.experts as f64);
+            let balance = |counts: &[f64], of: f64| e * dot(counts, &sums.importance) / of / s;
+            add("loadBalance", balance(&sums.demanded, sums.assignments()) / groups);
             add("loadBalanceFirst", balance(&sums.firsts, s) / groups);
             add("importance", squared_variation(&sums.importance) / groups);
             add("load", squared_variation(&sums.demanded) / groups);
         }
-        for token in 0..self.chosen.len() {
+        for token in 0..self.logits.len() / self.config.experts {
             add("z", log_sum_exp(self.row(self.logits, token)).powi(2) / tokens);
         }
         values
@@ -93,15 +104,18 @@ impl Routed<'_> {
     /// The gradient of the logits, `f64[T, E]`, of the weighted sum of the losses; the demanded counts are constants.
     pub(super) fn backward(&self, loss_weights: &BTreeMap<String, f32>) -> Vec<f64> {
         let weight = |name: &str| loss_weights.get(name).map_or(0.0, |weight| f64::from(*weight));
-        let (groups, tokens, e) = (self.groups() as f64, self.chosen.len() as f64, self.experts as f64);
-        let (s, k) = (self.group_tokens as f64, self.router.k as f64);
+        let (groups, tokens, e) = (self.groups() as f64, self.chosen.len() as f64, self.config.experts as f64);
+        let s = self.group_tokens as f64;
         let mut dh = Vec::with_capacity(self.logits.len());
+        if self.logits.is_empty() {
+            return dh;
+        }
         for group in 0..self.groups() {
             let sums = self.sums(group);
             let variation = squared_variation_backward(&sums.importance);
-            let dq: Vec<f64> = (0..self.experts)
+            let dq: Vec<f64> = (0..self.config.experts)
                 .map(|i| {
-                    let balance = weight("loadBalance") * sums.demanded[i] / (s * k)
+                    let balance = weight("loadBalance") * sums.demanded[i] / sums.assignments()
                         + weight("loadBalanceFirst") * sums.firsts[i] / s;
                     (e / s * balance + weight("importance") * variation[i]) / groups
                 })
@@ -109,7 +123,7 @@ impl Routed<'_> {
             for token in group * self.group_tokens..(group + 1) * self.group_tokens {
                 let h = self.row(self.logits, token);
                 let dz = weight("z") * 2.0 / tokens * log_sum_exp(h);
-                let through_shares = shares_backward(self.router, self.row(self.scores, token), &dq);
+                let through_shares = shares_backward(&self.gate(), self.row(self.scores, token), &dq);
                 dh.extend(through_shares.iter().zip(softmax(h)).map(|(shares, p)| shares + dz * p));
             }
         }

@@ -1,7 +1,8 @@
 //! The plan of a batch: every token's choices, served group by group, and their final weights.
 
-use super::{gate, slots, top_k};
-use crate::config::{LayerConfig, Renormalize};
+use super::choose::Choices;
+use super::{gate, slots};
+use crate::config::{Gate, LayerConfig, Renormalize};
 
 /// What became of every token's choices.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +33,11 @@ impl Routing {
     }
 }
 
+/// A token's row of the plan, as wide as the widest.
+fn padded<T: Clone>(row: impl Iterator<Item = T>, width: usize, with: T) -> impl Iterator<Item = T> {
+    row.chain(std::iter::repeat(with)).take(width)
+}
+
 /// Serves the choices of all groups of `group_tokens` tokens and weighs what was kept.
 ///
 /// - `capacity`: slots of each expert in each group; `None` if dropless
@@ -42,20 +48,24 @@ pub(super) fn plan(
     capacity: Option<usize>,
     step: u32,
     scores: &[f64],
-    chosen: &[Vec<usize>],
+    choices: &Choices,
     raw_weights: &[Vec<f64>],
 ) -> Routing {
-    let router = top_k(config);
+    let (chosen, k) = (&choices.experts, config.k());
+    let router = config.router.gate().unwrap_or(Gate::SOFTMAX);
     let undropped: Vec<Vec<f64>> = match router.renormalize {
-        Renormalize::PreDrop => raw_weights.iter().map(|a| gate::weights(router, a, &vec![true; router.k])).collect(),
+        Renormalize::PreDrop => raw_weights.iter().map(|a| gate::weights(&router, a, &vec![true; a.len()])).collect(),
         Renormalize::None | Renormalize::PostDrop => raw_weights.to_vec(),
     };
-    let best_scores: Vec<f64> =
-        scores.chunks_exact(config.experts).map(|s| s.iter().copied().fold(f64::NEG_INFINITY, f64::max)).collect();
+    let empty = |tokens: usize| vec![f64::NEG_INFINITY; tokens];
+    let best_scores: Vec<f64> = match scores {
+        [] => empty(chosen.len()),
+        _ => scores.chunks_exact(config.experts).map(|s| s.iter().copied().fold(f64::NEG_INFINITY, f64::max)).collect(),
+    };
     let mut routing = Routing {
         tokens: chosen.len(),
-        slots: router.k,
-        experts: chosen.iter().flatten().map(|&e| e as i32).collect(),
+        slots: k,
+        experts: chosen.iter().flat_map(|row| padded(row.iter().map(|&e| e as i32), k, -1)).collect(),
         weights: Vec::new(),
         positions: Vec::new(),
         kept: Vec::new(),
@@ -70,15 +80,19 @@ pub(super) fn plan(
             weights: &undropped[tokens.clone()],
             best_scores: &best_scores[tokens.clone()],
         };
-        for (token, places) in tokens.zip(slots::serve(config, &group, capacity, step)) {
+        let places: Vec<Vec<Option<usize>>> = match &choices.places {
+            Some(places) => places[tokens.clone()].iter().map(|row| row.iter().copied().map(Some).collect()).collect(),
+            None => slots::serve(config, &group, capacity, step),
+        };
+        for (token, places) in tokens.zip(places) {
             let kept: Vec<bool> = places.iter().map(Option::is_some).collect();
-            routing.weights.extend(gate::weights(router, &raw_weights[token], &kept));
-            routing.positions.extend(places.iter().map(|place| place.map_or(-1, |place| place as i32)));
+            routing.weights.extend(padded(gate::weights(&router, &raw_weights[token], &kept).into_iter(), k, 0.0));
+            routing.positions.extend(padded(places.iter().map(|place| place.map_or(-1, |place| place as i32)), k, -1));
             for (&e, &kept) in chosen[token].iter().zip(&kept) {
                 routing.demanded[e] += 1;
                 routing.load[e] += u32::from(kept);
             }
-            routing.kept.extend(kept);
+            routing.kept.extend(padded(kept.into_iter(), k, false));
         }
     }
     routing

@@ -51,6 +51,7 @@ fn queue(config: &LayerConfig, group: &Group, step: u32) -> Vec<(usize, usize)> 
         Order::Rank => (0..config.k()).flat_map(|rank| tokens.iter().map(move |&token| (token, rank))).collect(),
         Order::Token => tokens.iter().flat_map(|&token| (0..config.k()).map(move |rank| (token, rank))).collect(),
     };
+    queue.retain(|(token, rank)| *rank < group.chosen[*token].len());
     if priority == Priority::Weight {
         queue.sort_by(|a, b| group.weights[b.0][b.1].total_cmp(&group.weights[a.0][a.1]).then(a.0.cmp(&b.0)));
     }

@@ -1,101 +1,104 @@
-//! Routers: each turns its settings into the override constants of the routing kernels, and records them.
+//! Routers: each records how a batch's choices are made, one file a router; what follows a choice is the same for all.
+//!
+//! A router leaves behind `expert_of` and `chosen`, and either lets [`slots`] find the places or finds them itself.
 
+mod expert_choice;
+mod hash;
+mod sinkhorn;
+mod slots;
+mod switches;
 mod top_k;
 
-pub use top_k::record;
+pub use hash::labels;
+pub use switches::Switches;
 
-use crate::config::{LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SoftmaxOver};
-use crate::kernels::{BLOCK, Constants};
+use crate::config::{LayerConfig, RouterConfig};
+use crate::kernels::{Constants, Dims, Kernel, ROUTER_LOGITS};
+use crate::layer::{Batch, Parameters};
+use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
+use crate::shader::{Product, Tiling};
 
-/// Switches of the routing kernels, forward and backward, from a layer's description.
-pub struct Switches<'a>(pub &'a LayerConfig);
+/// A forward pass that is being recorded, as far as routing goes.
+pub(crate) struct Step<'a> {
+    /// Where to.
+    pub rec: &'a mut Recording,
+    /// The layer.
+    pub config: &'a LayerConfig,
+    /// Of the batch.
+    pub dims: Dims,
+    /// Its buffers.
+    pub batch: &'a Batch,
+    /// The layer's weights.
+    pub weights: &'a Parameters,
+    /// Whether as in training.
+    pub train: bool,
+}
 
-impl Switches<'_> {
-    fn top_k(&self) -> &crate::config::TopK {
-        let RouterConfig::TopK(router) = &self.0.router;
-        router
+impl Step<'_> {
+    fn switches(&self) -> Switches<'_> {
+        Switches(self.config)
     }
 
-    /// Of `route`.
-    pub fn route(&self) -> Constants {
-        let router = self.top_k();
-        Constants(vec![
-            ("SIGMOID", self.sigmoid()),
-            ("SELECTED", self.selected()),
-            ("BIASED", u32::from(router.selection_bias.is_some())),
-            ("GROUP_LIMITED", u32::from(router.group_limit < router.expert_groups)),
-            ("SHARED_GATE", self.shared_gate()),
-        ])
+    fn tokens(&self) -> usize {
+        self.dims.tokens as usize
     }
 
-    /// Of `slot_count`.
-    pub fn slot_count(&self) -> Constants {
-        Constants(vec![("BY_TOKEN", self.by_token()), ("BLOCK", BLOCK)])
+    fn dispatch(&mut self, kernel: &'static Kernel, constants: Constants, buffers: Vec<BufferId>, grid: Grid) {
+        let dims = self.dims;
+        self.rec.dispatch(Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid });
     }
 
-    /// Of `slot_count_by_key`.
-    pub fn slot_count_by_key(&self) -> Constants {
-        let priority = match self.0.slot_order().0 {
-            Priority::Arrival => unreachable!("arrival is counted by slot_count"),
-            Priority::Batch => 1,
-            Priority::Weight => 2,
-            Priority::Random => 3,
-        };
-        let pre_drop = u32::from(self.top_k().renormalize == Renormalize::PreDrop);
-        Constants(vec![("PRIORITY", priority), ("BY_TOKEN", self.by_token()), ("PRE_DROP", pre_drop)])
+    /// Logits of the experts, and of the shared expert's gate.
+    fn logits(&mut self) {
+        let (tiling, dims) = (self.batch.token_tiling, self.dims);
+        let tile = tiling.tile(Product::Nt);
+        let grid = Grid::Direct([dims.stride.div_ceil(tile.columns), dims.tokens.div_ceil(tile.rows), 1]);
+        let (b, w) = (self.batch, self.weights);
+        let buffers = vec![b.x.id, w.router.id, w.router_bias.id, b.router.id];
+        let constants = self.switches().jitter(self.train);
+        self.rec.dispatch(Dispatch { kernel: &ROUTER_LOGITS, constants, tiling, dims, buffers, grid });
     }
+}
 
-    /// Of `place`; `block`: assignments of a block.
-    pub fn place(&self, block: u32) -> Constants {
-        Constants(vec![("BY_TOKEN", self.by_token()), ("BLOCK", block), ("RENORMALIZE", self.renormalize())])
+/// Records a batch's routing: choices, slots, rows, weights. Five dispatches for token choice.
+pub(crate) fn record(mut step: Step) {
+    match &step.config.router {
+        RouterConfig::TopK(router) => top_k::record(&mut step, router),
+        RouterConfig::ExpertChoice(router) => expert_choice::record(&mut step, router),
+        RouterConfig::Sinkhorn(router) => sinkhorn::record(&mut step, router),
+        RouterConfig::Hash(_) => hash::record(&mut step),
     }
+}
 
-    /// Of `gate_backward`.
-    pub fn gate_backward(&self) -> Constants {
-        Constants(vec![
-            ("SIGMOID", self.sigmoid()),
-            ("SELECTED", self.selected()),
-            ("SHARED_GATE", self.shared_gate()),
-            ("RENORMALIZE", self.renormalize()),
-        ])
-    }
-
-    /// Of the kernels that read the router's input.
-    pub fn jitter(&self, train: bool) -> Constants {
-        Constants(vec![("JITTER", u32::from(self.jittered(train)))])
-    }
-
-    /// Whether the router's input is jittered.
-    pub fn jittered(&self, train: bool) -> bool {
-        train && self.top_k().jitter > 0.0
-    }
-
-    /// Whether assignments are served by a key instead of by arrival.
-    pub fn by_key(&self) -> bool {
-        self.0.slot_order().0 != Priority::Arrival
-    }
-
-    fn by_token(&self) -> u32 {
-        u32::from(self.0.slot_order().1 == Order::Token)
-    }
-
-    fn sigmoid(&self) -> u32 {
-        u32::from(self.top_k().scoring == Scoring::Sigmoid)
-    }
-
-    fn selected(&self) -> u32 {
-        u32::from(self.sigmoid() == 0 && self.top_k().softmax_over == SoftmaxOver::Selected)
-    }
-
-    fn shared_gate(&self) -> u32 {
-        u32::from(self.0.shared_expert.is_some_and(|s| s.gate))
-    }
-
-    fn renormalize(&self) -> u32 {
-        match self.top_k().renormalize {
-            Renormalize::None => 0,
-            Renormalize::PreDrop => 1,
-            Renormalize::PostDrop => 2,
+/// The dispatches' uniform, with the settings that only the router's own kernels read.
+pub(crate) fn with_settings(dims: Dims, router: &RouterConfig) -> Dims {
+    match router {
+        RouterConfig::TopK(router) => {
+            Dims { expert_groups: router.expert_groups as u32, group_limit: router.group_limit as u32, ..dims }
         }
+        RouterConfig::ExpertChoice(_) => dims,
+        RouterConfig::Sinkhorn(router) => {
+            Dims { iterations: router.iterations as u32, tolerance: router.tolerance, epsilon: router.epsilon, ..dims }
+        }
+        RouterConfig::Hash(router) => Dims { vocabulary: router.vocabulary() as u32, ..dims },
     }
+}
+
+/// What the router looks up while it routes, as words: it lies beside the weights and is never trained.
+pub fn constants(router: &RouterConfig) -> Vec<u32> {
+    match router {
+        RouterConfig::TopK(router) => router.selection_bias.iter().flatten().map(|bias| bias.to_bits()).collect(),
+        RouterConfig::Hash(router) => router.tables.concat(),
+        RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => Vec::new(),
+    }
+}
+
+/// Whether a solver runs, and leaves its state behind.
+pub fn solves(config: &LayerConfig, train: bool) -> bool {
+    matches!(config.router, RouterConfig::Sinkhorn(_)) && train
+}
+
+/// The buffer of constants, as one of floats.
+fn as_floats(buffer: Buffer<u32>) -> Buffer<f32> {
+    Buffer::new(buffer.id, buffer.len)
 }

@@ -7,9 +7,10 @@ use crate::config::{LayerConfig, RouterConfig};
 use crate::engine::{Downloads, Engine};
 use crate::error::Error;
 use crate::init::init;
-use crate::kernels::{DROPPED, Dims, LOSS_NAMES, MOST_EXPERTS};
+use crate::kernels::{DECLINED, DROPPED, Dims, LOSS_NAMES, MOST_EXPERTS};
 use crate::layer::{self, Backward, Batch, Gradient, Packed, Parameters, Sizes};
 use crate::recording::Recording;
+use crate::router;
 use crate::shape::{pad_rows, strip_rows};
 use crate::weights::{LayerWeights, check_array};
 
@@ -67,11 +68,10 @@ impl MoeLayer {
 
     async fn upload(&self, weights: &LayerWeights) -> Result<(), Error> {
         let packed = layer::pack(&self.config, weights);
-        let RouterConfig::TopK(router) = &self.config.router;
         let mut rec = Recording::default();
         rec.upload(self.weights.router, packed.router);
         rec.upload(self.weights.router_bias, packed.router_bias);
-        rec.upload(self.weights.selection_bias, router.selection_bias.clone().unwrap_or_default());
+        rec.upload(self.weights.constants, router::constants(&self.config.router));
         rec.upload(self.weights.w_in, packed.w_in);
         rec.upload(self.weights.b_in, packed.b_in);
         rec.upload(self.weights.w_out, packed.w_out);
@@ -116,11 +116,15 @@ impl MoeLayer {
         }
         let tokens = x.len() / d;
         let dims = self.sizes.dims(&self.config, tokens, options.train, options.step)?;
+        let labels = self.labels(tokens, options)?;
         self.prepare(&dims, options.train).await?;
         let mut rec = Recording::default();
         let keep = if options.train { self.backward.as_ref().map(|b| b.before) } else { None };
         if let Some(batch) = &self.batch {
             rec.upload(batch.x, pad_rows(x, d));
+            if let Some(labels) = labels {
+                rec.upload(batch.labels, labels);
+            }
             layer::record_forward(&mut rec, &self.config, dims, batch, &self.weights, options.train, keep);
             self.record_reads(&mut rec, &dims, batch, &options.read);
         }
@@ -135,6 +139,16 @@ impl MoeLayer {
         })
     }
 
+    /// What a router that goes by labels must be told of the tokens.
+    fn labels(&self, tokens: usize, options: &ForwardOptions) -> Result<Option<Vec<u32>>, Error> {
+        match &self.config.router {
+            RouterConfig::Hash(router) => {
+                router::labels(router, options.token_ids.as_deref(), tokens, options.sequence).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Makes sure that buffers for the batch exist: none for no tokens, those of backward in training. The last batch goes
     /// only once there is room for the new one, so that a batch that does not fit changes nothing.
     async fn prepare(&mut self, dims: &Dims, train: bool) -> Result<(), Error> {
@@ -145,7 +159,7 @@ impl MoeLayer {
             let batch = Batch::create(&self.engine, &self.sizes, dims).await?;
             let backward = match train {
                 false => None,
-                true => match Backward::create(&self.engine, &self.sizes, &batch).await {
+                true => match Backward::create(&self.engine, &self.sizes, dims, &batch).await {
                     Ok(backward) => Some(backward),
                     Err(error) => {
                         batch.destroy(&self.engine);
@@ -156,14 +170,14 @@ impl MoeLayer {
             self.release_batch();
             (self.batch, self.backward) = (Some(batch), backward);
         } else if train {
-            self.prepare_backward().await?;
+            self.prepare_backward(dims).await?;
         }
         Ok(())
     }
 
-    async fn prepare_backward(&mut self) -> Result<(), Error> {
+    async fn prepare_backward(&mut self, dims: &Dims) -> Result<(), Error> {
         if let (Some(batch), None) = (&self.batch, &self.backward) {
-            self.backward = Some(Backward::create(&self.engine, &self.sizes, batch).await?);
+            self.backward = Some(Backward::create(&self.engine, &self.sizes, dims, batch).await?);
         }
         Ok(())
     }
@@ -211,7 +225,7 @@ impl MoeLayer {
                     let (weights, placement) = (downloads.take(b.weight), downloads.take(b.placement));
                     out.routing = Some(self.routing(dims, experts, &weights, &placement, &downloads.take(b.demanded)));
                 }
-                Read::Losses => out.losses = Some(mean_over_groups(&downloads.take(b.losses))),
+                Read::Losses => out.losses = Some(self.losses(&downloads.take(b.losses))),
                 Read::Traffic => {
                     let counted = downloads.take(b.moved);
                     let moved = if s.devices > 1 { counted } else { self.kept_everywhere(dims, &counted) };
@@ -219,12 +233,25 @@ impl MoeLayer {
                 }
                 Read::Scores => {
                     let scores = downloads.take(b.router);
-                    out.scores =
-                        Some(scores.chunks_exact(s.stride).flat_map(|row| &row[..s.experts]).copied().collect());
+                    out.scores = Some(
+                        scores
+                            .chunks_exact(s.stride)
+                            .flat_map(|row| &row[..self.config.router_rows()])
+                            .copied()
+                            .collect(),
+                    );
                 }
             }
         }
         out
+    }
+
+    /// Those of the losses that the router defines, as means over groups.
+    fn losses(&self, of_groups: &[f32]) -> Vec<(&'static str, f32)> {
+        let mean =
+            |i: usize| of_groups.iter().skip(i).step_by(LOSS_NAMES.len()).sum::<f32>() / self.sizes.groups as f32;
+        let all = LOSS_NAMES.iter().enumerate().map(|(i, name)| (*name, mean(i)));
+        all.filter(|(name, _)| self.config.router.losses().contains(name)).collect()
     }
 
     /// On one device nothing moves: every kept row stays, in both exchanges of a pass.
@@ -246,7 +273,7 @@ impl MoeLayer {
         Routing {
             tokens: dims.tokens as usize,
             slots: s.k,
-            experts: experts.into_iter().map(|e| e as i32).collect(),
+            experts: experts.into_iter().map(|e| if e < DECLINED { e as i32 } else { -1 }).collect(),
             weights: weights.chunks_exact(s.columns()).flat_map(|token| &token[..s.k]).copied().collect(),
             kept: positions.iter().map(|p| u8::from(*p >= 0)).collect(),
             positions,
@@ -263,7 +290,7 @@ impl MoeLayer {
             match read {
                 Read::Output => out.output = Some(Vec::new()),
                 Read::Scores => out.scores = Some(Vec::new()),
-                Read::Losses => out.losses = Some(LOSS_NAMES.map(|name| (name, 0.0)).to_vec()),
+                Read::Losses => out.losses = Some(self.losses(&vec![0.0; LOSS_NAMES.len() * self.sizes.groups])),
                 Read::Traffic => {
                     out.traffic = Some(layer::forward_traffic(&self.config, 0, options.train, &vec![0; 2 * n * n]))
                 }
@@ -292,7 +319,7 @@ impl MoeLayer {
             let shape = format!("[{tokens}, {d}]");
             return Err(Error::WrongLength { what: "dOutput".into(), got: d_output.len(), wanted: tokens * d, shape });
         }
-        self.prepare_backward().await?;
+        self.prepare_backward(&dims).await?;
         let gradients = match self.gradients {
             Some(gradients) => gradients,
             None => *self.gradients.insert(Parameters::create(&self.engine, &self.config).await?),
@@ -388,10 +415,4 @@ fn take(downloads: &mut Downloads, p: &Parameters) -> Packed {
         w_out: downloads.take(p.w_out),
         b_out: downloads.take(p.b_out),
     }
-}
-
-fn mean_over_groups(losses: &[f32]) -> Vec<(&'static str, f32)> {
-    let groups = losses.len() / LOSS_NAMES.len();
-    let sum = |i: usize| losses.iter().skip(i).step_by(LOSS_NAMES.len()).sum::<f32>();
-    LOSS_NAMES.iter().enumerate().map(|(i, name)| (*name, sum(i) / groups as f32)).collect()
 }

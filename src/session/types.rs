@@ -70,6 +70,10 @@ pub struct ForwardOptions {
     pub train: bool,
     /// Step, for the counter-based random numbers.
     pub step: u32,
+    /// `u32[T]`: the tokens' ids, for routers that go by them.
+    pub token_ids: Option<Vec<u32>>,
+    /// Tokens of a sequence, for routers that look at a token's neighbours; the whole batch is one if not given.
+    pub sequence: Option<usize>,
     /// What to bring back; with nothing the call only waits for the engine.
     pub read: Vec<Read>,
 }
@@ -77,7 +81,7 @@ pub struct ForwardOptions {
 impl Default for ForwardOptions {
     fn default() -> Self {
         let read = vec![Read::Output, Read::Routing, Read::Losses, Read::Traffic];
-        ForwardOptions { train: false, step: 0, read }
+        ForwardOptions { train: false, step: 0, token_ids: None, sequence: None, read }
     }
 }
 
@@ -88,7 +92,7 @@ pub struct Routing {
     pub tokens: usize,
     /// Columns of the arrays below: `k`.
     pub slots: usize,
-    /// `i32[T, slots]`: expert of each choice.
+    /// `i32[T, slots]`: expert of each choice, -1 where there is none.
     pub experts: Vec<i32>,
     /// `f32[T, slots]`: weight of each choice in the output, 0 where dropped.
     pub weights: Vec<f32>,

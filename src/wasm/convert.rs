@@ -4,7 +4,7 @@ use js_sys::{Array, Float32Array, Float64Array, Int32Array, Object, Reflect, Uin
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::config::{LayerConfig, RawLayerConfig};
+use crate::config::{Hash, LayerConfig, RawLayerConfig, RouterConfig, TopK};
 use crate::error::Error;
 use crate::layer::Traffic;
 use crate::session::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Reads, Routing};
@@ -45,19 +45,50 @@ pub(super) fn error(error: Error) -> JsValue {
 
 /// A layer's description, checked.
 pub(super) fn config(value: JsValue) -> Result<LayerConfig, Error> {
-    let raw: RawLayerConfig =
-        serde_wasm_bindgen::from_value(value).map_err(|e| Error::MalformedConfig { reason: e.to_string() })?;
+    let raw: RawLayerConfig = serde_wasm_bindgen::from_value(with_plain_tables(value))
+        .map_err(|e| Error::MalformedConfig { reason: e.to_string() })?;
     LayerConfig::from_raw(raw)
 }
 
-/// A description as a plain object; the selection bias as a typed array, as it was given.
+/// The description, with a list of typed tables as a list of plain ones: a reader of any value takes a typed array within
+/// a list for an object.
+fn with_plain_tables(description: JsValue) -> JsValue {
+    let copy_with = |object: &JsValue, name: &str, value: &JsValue| {
+        let copy = Object::assign(&Object::new(), object.unchecked_ref());
+        // setting a property of a fresh plain object cannot fail
+        let _ = Reflect::set(&copy, &name.into(), value);
+        JsValue::from(copy)
+    };
+    let Some(router) = field(&description, "router") else { return description };
+    let Some(tables) = field(&router, "table").and_then(|table| table.dyn_into::<Array>().ok()) else {
+        return description;
+    };
+    let plain = |table: JsValue| if table.is_instance_of::<Uint32Array>() { Array::from(&table).into() } else { table };
+    let tables: Array = tables.iter().map(plain).collect();
+    copy_with(&description, "router", &copy_with(&router, "table", &tables))
+}
+
+/// A description as a plain object; lists of numbers as typed arrays, as they were given.
 pub(super) fn config_object(config: &LayerConfig) -> JsValue {
     let object = plain(config);
-    let crate::config::RouterConfig::TopK(router) = &config.router;
-    if let Some(bias) = &router.selection_bias
-        && let Ok(router) = Reflect::get(&object, &"router".into())
-    {
-        let _ = Reflect::set(&router, &"selectionBias".into(), &Float32Array::from(&bias[..]));
+    let Ok(router) = Reflect::get(&object, &"router".into()) else { return object };
+    let set = |name: &str, value: JsValue| {
+        // setting a property of a fresh plain object cannot fail
+        let _ = Reflect::set(&router, &name.into(), &value);
+    };
+    match &config.router {
+        RouterConfig::TopK(TopK { selection_bias: Some(bias), .. }) => {
+            set("selectionBias", Float32Array::from(&bias[..]).into());
+        }
+        RouterConfig::Hash(Hash { tables, .. }) => {
+            let arrays = tables.iter().map(|table| Uint32Array::from(&table[..]));
+            let value = match &tables[..] {
+                [one] => Uint32Array::from(&one[..]).into(),
+                _ => arrays.collect::<Array>().into(),
+            };
+            set("table", value);
+        }
+        _ => {}
     }
     object
 }
@@ -83,17 +114,36 @@ fn reads<R: Reads>(options: &JsValue, default: Vec<R>) -> Result<Vec<R>, Error> 
     Ok(all)
 }
 
+/// A whole number of an options object.
+fn whole(options: &JsValue, name: &str) -> Result<Option<u32>, Error> {
+    let Some(value) = field(options, name) else { return Ok(None) };
+    let whole = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n));
+    match whole {
+        Some(whole) => Ok(Some(whole as u32)),
+        None => Err(invalid(name, &value, "a whole number from 0 to 4294967295")),
+    }
+}
+
+/// A `Uint32Array` of an options object.
+fn labels(options: &JsValue, name: &str) -> Result<Option<Vec<u32>>, Error> {
+    let Some(value) = field(options, name) else { return Ok(None) };
+    match value.dyn_ref::<Uint32Array>() {
+        Some(labels) => Ok(Some(labels.to_vec())),
+        None => Err(invalid(name, &value, "a Uint32Array")),
+    }
+}
+
 /// Options of `forward`.
 pub(super) fn forward_options(options: &JsValue) -> Result<ForwardOptions, Error> {
     let mut out = ForwardOptions::default();
     if let Some(train) = field(options, "train") {
         out.train = train.as_bool().ok_or_else(|| invalid("train", &train, "true or false"))?;
     }
-    if let Some(step) = field(options, "step") {
-        let wanted = "a whole number from 0 to 4294967295";
-        let whole = step.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n));
-        out.step = whole.ok_or_else(|| invalid("step", &step, wanted))? as u32;
+    if let Some(step) = whole(options, "step")? {
+        out.step = step;
     }
+    out.token_ids = labels(options, "tokenIds")?;
+    out.sequence = whole(options, "sequence")?.map(|tokens| tokens as usize);
     out.read = reads(options, out.read)?;
     unique(&mut out.read);
     Ok(out)

@@ -63,6 +63,17 @@ impl Fixture {
         self.entry["scalars"][name].as_f64().unwrap_or_else(|| panic!("{}: scalar `{name}`", self.id()))
     }
 
+    /// A recorded scalar, if there is one of that name.
+    pub fn find_scalar(&self, name: &str) -> Option<f64> {
+        self.entry["scalars"][name].as_f64()
+    }
+
+    /// A number among the tolerances of a result that is no tensor.
+    pub fn allowance(&self, name: &str, key: &str) -> f64 {
+        let value = self.entry["tolerances"][name][key].as_f64();
+        value.unwrap_or_else(|| panic!("{}: {key} of `{name}`", self.id()))
+    }
+
     /// Whether a tensor was recorded.
     pub fn has(&self, name: &str) -> bool {
         self.tensors.tensor(name).is_ok()

@@ -48,3 +48,8 @@ pub fn named(weights: &LayerWeights) -> Vec<(String, Vec<f32>)> {
 pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
+
+/// Ids of `tokens` tokens, all of them below `vocabulary`.
+pub fn token_ids(vocabulary: usize, tokens: usize) -> Vec<u32> {
+    (0..tokens).map(|t| (t * t + 3 * t) as u32 % vocabulary as u32).collect()
+}

@@ -8,7 +8,7 @@ pub mod claims;
 pub mod close;
 pub mod engine;
 pub mod families;
-mod fixture;
+pub mod fixture;
 pub mod fixtures;
 pub mod got;
 pub mod inputs;

@@ -7,10 +7,11 @@ use webmoe::layer::{
     Backward, Batch, Gradient, Parameters, Sizes, pack, record_backward, record_forward, record_losses, record_sgd,
 };
 use webmoe::recording::{Buffer, Recording};
+use webmoe::router::constants;
 use webmoe::shader::Tiling;
 use webmoe::shape::pad_rows;
 
-use super::inputs::{d_output, tokens, weights};
+use super::inputs::{d_output, token_ids, tokens, weights};
 
 /// The twins behind an engine.
 pub fn cpu_of(engine: &Engine) -> &CpuEngine {
@@ -30,7 +31,7 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
     let tiles = 4 * (count * sizes.columns() + sizes.all());
     batch.tiles = Buffer::new(cpu.create(&[("the tile table", tiles)]).await.expect(made)[0], tiles);
     (batch.token_tiling, batch.row_tiling) = (tiling, tiling);
-    let backward = Backward::create(cpu, &sizes, &batch).await.expect(made);
+    let backward = Backward::create(cpu, &sizes, &dims, &batch).await.expect(made);
     let own = Parameters::create(cpu, config).await.expect(made);
     let gradients = Parameters::create(cpu, config).await.expect(made);
 
@@ -48,8 +49,10 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
     ] {
         rec.upload(buffer, values);
     }
-    let RouterConfig::TopK(router) = &config.router;
-    rec.upload(own.selection_bias, router.selection_bias.clone().unwrap_or_default());
+    rec.upload(own.constants, constants(&config.router));
+    if let RouterConfig::Hash(router) = &config.router {
+        rec.upload(batch.labels, token_ids(router.vocabulary(), count));
+    }
     record_forward(&mut rec, config, dims, &batch, &own, true, Some(backward.before));
     record_losses(&mut rec, dims, &batch);
     let of = Gradient { train: true, kept: true };

@@ -2,17 +2,17 @@
 
 use std::rc::Rc;
 
-use webmoe::config::LayerConfig;
+use webmoe::config::{LayerConfig, RouterConfig};
 use webmoe::engine::Engine;
 use webmoe::layer::Traffic;
-use webmoe::reference::{self, Forward, Gradients};
+use webmoe::reference::{self, Forward, Gradients, Setting};
 use webmoe::session::ForwardOptions;
 use webmoe::weights::{LayerWeights, shape};
 
 use super::close::{Tol, compare};
 use super::engine::{layer_of, passes};
 use super::got::{Got, GotRouting};
-use super::inputs::{d_output, noise, tokens, weights};
+use super::inputs::{d_output, noise, token_ids, tokens, weights};
 
 /// A layer, and how much goes in.
 #[derive(Clone, Debug)]
@@ -41,6 +41,8 @@ pub struct Inputs {
     pub x: Vec<f32>,
     /// `[T, d]`.
     pub d_output: Vec<f32>,
+    /// `[T]`, for routers that go by them.
+    pub token_ids: Option<Vec<u32>>,
 }
 
 impl Trial {
@@ -68,11 +70,19 @@ impl Trial {
         let mut weights = weights(&self.config, seed);
         (self.change)(&mut weights);
         let (x, d_output) = (tokens(&self.config, seed, self.tokens), d_output(&self.config, seed, self.tokens));
-        Inputs { weights, x, d_output }
+        let token_ids = match &self.config.router {
+            RouterConfig::Hash(router) => Some(token_ids(router.vocabulary(), self.tokens)),
+            _ => None,
+        };
+        Inputs { weights, x, d_output, token_ids }
+    }
+
+    fn setting<'a>(&self, inputs: &'a Inputs) -> Setting<'a> {
+        Setting { train: self.train, step: self.step, choices: None, token_ids: inputs.token_ids.as_deref() }
     }
 
     fn oracle(&self, inputs: &Inputs) -> Forward {
-        let forward = reference::forward(&self.config, &inputs.weights, &inputs.x, self.train, self.step);
+        let forward = reference::forward(&self.config, &inputs.weights, &inputs.x, self.setting(inputs));
         forward.unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 
@@ -88,7 +98,8 @@ impl Trial {
         let inputs = self.inputs();
         let (forward, gradients) = self.wanted(&inputs);
         let mut layer = layer_of(engine, &self.config, &inputs.weights).await;
-        let options = ForwardOptions { train: self.train, step: self.step, ..ForwardOptions::default() };
+        let token_ids = inputs.token_ids.clone();
+        let options = ForwardOptions { train: self.train, step: self.step, token_ids, ..ForwardOptions::default() };
         let passes = match passes(&mut layer, &inputs.x, &inputs.d_output, &options).await {
             Ok(passes) => passes,
             Err(error) => return vec![format!("{}: {error}", self.name)],
@@ -121,7 +132,7 @@ fn moved(inputs: &Inputs, nudge: u32) -> Inputs {
         values.iter().zip(by).map(|(v, by)| v * (1.0 + 3e-6 * by)).collect()
     };
     let weights = LayerWeights { router: moved(&inputs.weights.router), ..inputs.weights.clone() };
-    Inputs { weights, x: moved(&inputs.x), d_output: Vec::new() }
+    Inputs { weights, x: moved(&inputs.x), d_output: Vec::new(), token_ids: inputs.token_ids.clone() }
 }
 
 /// Close as f32 sums are, measured by the largest value of an array.

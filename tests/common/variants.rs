@@ -9,6 +9,7 @@ pub fn values(constant: &str) -> &'static [u32] {
         "ACTIVATION" => &[0, 1, 2, 3],
         "PRIORITY" => &[1, 2, 3],
         "RENORMALIZE" => &[0, 1, 2],
+        "BIASED" => &[0, 1, 2],
         "BLOCK" => &[128, u32::MAX],
         "TILE" => &[1, 16, 64],
         _ => &[0, 1],

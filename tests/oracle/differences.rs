@@ -21,7 +21,7 @@ fn noise(stream: u32, len: usize) -> Vec<f64> {
 /// Compares every gradient of a layer with differences; the random inputs are nowhere near a tie or a kink.
 fn assert_differences_agree(label: &str, config: &LayerConfig) {
     config.check().unwrap_or_else(|e| panic!("{label}: {e}"));
-    let setting = Setting { train: true, step: 3, choices: None };
+    let setting = Setting { step: 3, ..Setting::TRAIN };
     let mut weights = Weights::build(config, |name, len| {
         noise(100 + NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32, len)
     });

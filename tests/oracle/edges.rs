@@ -2,7 +2,7 @@
 
 use webmoe::config::{Capacity, LayerConfig, Order, Priority, Renormalize, RouterConfig, SharedExpert, Slots, TopK};
 use webmoe::init::init;
-use webmoe::reference::{Forward, Gradients, backward, forward};
+use webmoe::reference::{Forward, Gradients, Setting, backward, forward};
 use webmoe::rng::uniform_f32;
 use webmoe::weights::{LayerWeights, shapes, volume};
 
@@ -18,7 +18,7 @@ fn layer(experts: usize, k: usize) -> LayerConfig {
 
 fn run(config: &LayerConfig, weights: &LayerWeights, tokens: usize) -> (Forward, Gradients) {
     let x = noise(tokens * config.d_model);
-    let forward = forward(config, weights, &x, true, 0).expect("a layer that runs");
+    let forward = forward(config, weights, &x, Setting::TRAIN).expect("a layer that runs");
     let gradients = backward(config, weights, &x, &forward, &x).expect("a layer that runs");
     (forward, gradients)
 }
@@ -115,7 +115,8 @@ fn random_priority_is_another_order_in_every_step_and_the_same_order_every_time(
     let slots = Slots::Fixed { slots: 4 };
     config.capacity = Capacity::Bounded { slots, priority: Priority::Random, order: Order::Rank };
     let (weights, x) = (init(&config), noise(64 * 6));
-    let at = |step| forward(&config, &weights, &x, true, step).expect("a layer that runs").routing;
+    let at =
+        |step| forward(&config, &weights, &x, Setting { step, ..Setting::TRAIN }).expect("a layer that runs").routing;
     assert_eq!(at(1), at(1));
     assert_ne!(at(1).kept, at(2).kept);
 }

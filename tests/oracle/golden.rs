@@ -1,7 +1,7 @@
 //! Six tokens and three experts, small enough to do by hand.
 
 use webmoe::config::{Capacity, Order, Priority, Slots, TopK};
-use webmoe::reference::{Forward, forward};
+use webmoe::reference::{Forward, Setting, forward};
 
 use crate::common::close::{Tol, assert_close};
 use crate::common::families::combine;
@@ -12,7 +12,7 @@ fn route(k: usize, priority: Priority) -> Forward {
     let mut config = combine::config(3, TopK::new(k));
     config.capacity = Capacity::Bounded { slots: Slots::Fixed { slots: 2 }, priority, order: Order::Rank };
     let case = combine::case("golden", config, LOGITS.to_vec(), None);
-    forward(&case.config, &case.weights, &case.x, true, 0).expect("a layer that runs")
+    forward(&case.config, &case.weights, &case.x, Setting::TRAIN).expect("a layer that runs")
 }
 
 /// Kept (token, expert) pairs, in the order of the tokens.

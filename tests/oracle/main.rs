@@ -10,4 +10,5 @@ mod edges;
 mod golden;
 mod properties;
 mod recorded;
+mod routing;
 mod traffic;

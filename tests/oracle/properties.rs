@@ -5,7 +5,7 @@ use webmoe::config::{
     Capacity, CapacityPer, LayerConfig, Order, Priority, Renormalize, Rounding, RouterConfig, Scoring, Slots, TopK,
 };
 use webmoe::init::init;
-use webmoe::reference::{Forward, Op, forward};
+use webmoe::reference::{Forward, Op, Setting, forward};
 use webmoe::rng::uniform_f32;
 
 fn capacities() -> impl Strategy<Value = Capacity> {
@@ -51,7 +51,7 @@ fn layers() -> impl Strategy<Value = (LayerConfig, usize)> {
 
 fn run(config: &LayerConfig, tokens: usize) -> Forward {
     let x: Vec<f32> = (0..tokens * 3).map(|i| 4.0 * uniform_f32(config.seed, 9, 0, i as u32, 0) - 2.0).collect();
-    forward(config, &init(config), &x, true, 0).expect("a layer that runs")
+    forward(config, &init(config), &x, Setting::TRAIN).expect("a layer that runs")
 }
 
 proptest! {
@@ -119,7 +119,7 @@ proptest! {
         prop_assume!(!random && s > 0);
         let x: Vec<f32> = (0..s * 3).map(|i| 4.0 * uniform_f32(config.seed, 9, 0, i as u32, 0) - 2.0).collect();
         let alone = LayerConfig { groups: 1, devices: 1, ..config.clone() };
-        let alone = forward(&alone, &init(&alone), &x, true, 0).expect("a layer that runs");
+        let alone = forward(&alone, &init(&alone), &x, Setting::TRAIN).expect("a layer that runs");
         prop_assert_eq!(&alone.routing.positions[..], &whole.routing.positions[..s * config.k()]);
         prop_assert_eq!(&alone.output[..], &whole.output[..s * 3]);
     }

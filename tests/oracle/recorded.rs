@@ -9,7 +9,7 @@ use crate::common::fixtures::{cases, injected_cases, padded_groups};
 use crate::common::got::Got;
 
 fn run(case: &Case) -> (Forward, Gradients) {
-    let forward = forward(&case.config, &case.weights, &case.x, case.train, 0);
+    let forward = forward(&case.config, &case.weights, &case.x, Setting { train: case.train, ..Setting::default() });
     let forward = forward.unwrap_or_else(|e| panic!("{}: {e}", case.id));
     let gradients = backward(&case.config, &case.weights, &case.x, &forward, &case.d_output);
     let gradients = gradients.unwrap_or_else(|e| panic!("{}: {e}", case.id));
@@ -32,7 +32,7 @@ fn the_oracle_agrees_where_the_recorded_choices_must_be_given() {
     let check = |(case, choices): &(Case, Vec<usize>)| {
         let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
         let weights = Weights::build(&case.config, |name, _| wide(case.weights.get(name).unwrap_or_default()));
-        let setting = Setting { train: case.train, step: 0, choices: Some(choices) };
+        let setting = Setting { train: case.train, choices: Some(choices), ..Setting::default() };
         let x = wide(&case.x);
         let forward = forward_exact(&case.config, &weights, &x, setting).expect("a case that runs");
         let gradients =

@@ -2,7 +2,7 @@
 
 use webmoe::config::{Capacity, CapacityPer, LayerConfig, Order, Priority, Rounding, RouterConfig, Slots, TopK};
 use webmoe::init::init;
-use webmoe::reference::{Exchange, Op, Pass, Traffic, backward, forward};
+use webmoe::reference::{Exchange, Op, Pass, Setting, Traffic, backward, forward};
 use webmoe::rng::uniform_f32;
 
 /// Four devices of 256 tokens, eight experts, width 64: the setting of the golden table.
@@ -11,7 +11,7 @@ fn traffic(k: usize, capacity: Capacity) -> [Traffic; 2] {
     let config = LayerConfig { capacity, groups: 4, devices: 4, ..layer };
     let x: Vec<f32> = (0..1024 * 64).map(|i| 2.0 * uniform_f32(5, 0, 0, i, 0) - 1.0).collect();
     let weights = init(&config);
-    let forward = forward(&config, &weights, &x, true, 0).expect("a layer that runs");
+    let forward = forward(&config, &weights, &x, Setting::TRAIN).expect("a layer that runs");
     let gradients = backward(&config, &weights, &x, &forward, &x).expect("a layer that runs");
 
     let mut rows = [0; 16];

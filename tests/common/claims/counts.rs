@@ -33,7 +33,7 @@ fn since(before: Counters, after: Counters) -> Counters {
 async fn forward_costs(engine: &Rc<Engine>, config: &LayerConfig) -> Counters {
     let mut layer = layer(engine, config).await;
     let x = tokens(config, 2, 64);
-    let options = ForwardOptions { train: true, step: 1, read: Vec::new() };
+    let options = ForwardOptions { train: true, step: 1, read: Vec::new(), ..ForwardOptions::default() };
     layer.forward(&x, &options).await.expect("a layer that runs");
     let before = engine.counters();
     layer.forward(&x, &options).await.expect("a layer that runs");

@@ -16,6 +16,7 @@ use webmoe::shader::Tiling;
 use super::super::step::{cpu_of, training_step};
 use super::super::trial::{Trial, check_trials};
 use super::super::variants::{extremes, tilings};
+use super::routers::one_of_each;
 
 const TOKENS: usize = 48;
 
@@ -70,6 +71,16 @@ pub async fn no_kernel_differs_from_its_twin_on_a_mesh(engine: &Rc<Engine>) {
     let plain = layer(TopK::new(2), Priority::Random, Activation::Gelu, false, true);
     let shared_expert = Some(SharedExpert { d_ff: 41, gate: true });
     assert_twins(engine, "a mesh", &LayerConfig { devices: 4, shared_expert, ..plain }).await;
+}
+
+pub async fn no_kernel_of_any_router_differs_from_its_twin(engine: &Rc<Engine>) {
+    for config in one_of_each(8) {
+        let cpu = Engine::Cpu(CpuEngine::new());
+        let config = LayerConfig { groups: 4, ..config };
+        let rec = training_step(&cpu, &config, TOKENS, Tiling::Direct).await;
+        let found = bisect(&rec, cpu_of(&cpu), gpu(engine)).await.expect("every kernel runs");
+        assert_eq!(found, [], "{:?}", config.router);
+    }
 }
 
 /// The kernel with another WGSL, which never ends: pipelines are kept by name.

@@ -8,14 +8,15 @@ use webmoe::config::{
 };
 use webmoe::engine::Engine;
 use webmoe::layer::{Op, Pass, Traffic};
-use webmoe::reference;
+use webmoe::reference::{self, Setting};
 use webmoe::session::{BackwardRead, ForwardOptions};
 
 use super::super::engine::{ALL_GRADIENTS, Passes, layer_of, passes};
 use super::super::inputs::{bits, d_output, tokens, weights};
 use super::super::trial::traffic_differences;
 
-const TRAIN: ForwardOptions = ForwardOptions { train: true, step: 0, read: Vec::new() };
+const TRAIN: ForwardOptions =
+    ForwardOptions { train: true, step: 0, token_ids: None, sequence: None, read: Vec::new() };
 
 fn slots(slots: Slots) -> Capacity {
     Capacity::Bounded { slots, priority: Priority::Arrival, order: Order::Rank }
@@ -63,7 +64,8 @@ pub async fn bytes_are_those_of_the_formulas(engine: &Rc<Engine>) {
         for config in layers(devices) {
             let got = run(engine, &config, 128).await;
             let (x, weights) = (tokens(&config, 4, 128), weights(&config, 4));
-            let forward = reference::forward(&config, &weights, &x, true, 0).expect("a layer that runs");
+            let forward = reference::forward(&config, &weights, &x, Setting { train: true, ..Setting::default() })
+                .expect("a layer that runs");
             let backward = reference::backward(&config, &weights, &x, &forward, &d_output(&config, 4, 128));
             let backward = backward.expect("a layer that runs");
             for (got, want) in [(&got.output.traffic, &forward.traffic), (&got.gradients.traffic, &backward.traffic)] {

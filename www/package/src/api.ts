@@ -174,8 +174,41 @@ export interface TopKRouterConfig {
   jitter?: number;
 }
 
+/** Each expert takes its best tokens of a group (Zhou et al. 2022): exactly balanced, none to several experts a token. */
+export interface ExpertChoiceRouterConfig {
+  kind: "expertChoice";
+  /** Experts per token on average: each expert takes `ceil(S · capacityFactor / experts)` of `S` tokens; default 2. */
+  capacityFactor?: number;
+  /** Tokens that each expert takes, instead of a factor. */
+  slots?: number;
+}
+
+/** Tokens choose by logits that optimal transport has balanced in training (S-BASE, Clark et al. 2022). */
+export interface SinkhornRouterConfig {
+  kind: "sinkhorn";
+  /** Experts per token. */
+  k: number;
+  /** Weight of the plan's entropy: smaller is closer to the best balanced assignment, and slower; default 1. */
+  epsilon?: number;
+  /** At most this many iterations; default 100. */
+  iterations?: number;
+  /** Stop when no price moves by this much; default 1e-4. */
+  tolerance?: number;
+  /** Weigh by the sigmoid of the chosen logit, or by its share in the softmax; default `"sigmoid"`. */
+  gate?: "sigmoid" | "softmax";
+}
+
+/** The expert is looked up by the token's id (Roller et al. 2021). Needs `tokenIds` in `forward`, unless `of: "position"`. */
+export interface HashRouterConfig {
+  kind: "hash";
+  /** `[vocabulary]`: the expert of every id. Several tables: MultiHash, table j for the j-th equal run of experts. */
+  table: Uint32Array | Uint32Array[];
+  /** What is looked up: the token, the one before, a hash of both, its place, or (an upper bound) the next; default `"token"`. */
+  of?: "token" | "previous" | "bigram" | "position" | "next";
+}
+
 /** A router's description, discriminated by `kind`. */
-export type RouterConfig = TopKRouterConfig;
+export type RouterConfig = TopKRouterConfig | ExpertChoiceRouterConfig | SinkhornRouterConfig | HashRouterConfig;
 
 /** What a forward can bring back. */
 export type ForwardRead = "output" | "routing" | "losses" | "traffic" | "scores";
@@ -190,6 +223,8 @@ export interface ForwardOptions {
   step?: number;
   /** `[T]`, for routers that use them. */
   tokenIds?: Uint32Array;
+  /** Tokens of a sequence, for routers that look at a token's neighbours; default: the batch is one. */
+  sequence?: number;
   /** `[T]`, for routers that use them. */
   domain?: Uint32Array;
   /** `[T]`, for routers that use them. */

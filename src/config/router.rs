@@ -1,0 +1,185 @@
+//! Which router, with its settings: one file a router.
+
+use serde::Serialize;
+
+use super::read::Fields;
+use super::{LayerConfig, raw::Node};
+use crate::error::Error;
+
+mod expert_choice;
+mod hash;
+mod sinkhorn;
+mod top_k;
+
+pub use expert_choice::ExpertChoice;
+pub use hash::{Hash, Hashed};
+pub use sinkhorn::{Sinkhorn, SinkhornGate};
+pub use top_k::TopK;
+
+/// How logits become scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scoring {
+    /// Softmax over experts.
+    Softmax,
+    /// One sigmoid for each expert (DeepSeek-V3).
+    Sigmoid,
+}
+
+/// Over which experts a softmax is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SoftmaxOver {
+    /// Over all experts, before the selection.
+    All,
+    /// Over the logits of the chosen experts only.
+    Selected,
+}
+
+/// When the chosen weights of a token are divided by their sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Renormalize {
+    /// Never (Switch).
+    None,
+    /// By the sum of all chosen weights, before capacity drops any (GShard, Mixtral).
+    PreDrop,
+    /// By the sum of the weights that were kept (fairseq, DeepSpeed).
+    PostDrop,
+}
+
+/// How a choice is weighed in the output, from the scores: the part of a router that has a gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gate {
+    /// How logits become scores.
+    pub scoring: Scoring,
+    /// Over which experts the softmax is taken; read only for [`Scoring::Softmax`].
+    pub softmax_over: SoftmaxOver,
+    /// When the chosen weights are divided by their sum.
+    pub renormalize: Renormalize,
+    /// Factor on the final weights.
+    pub scale: f32,
+}
+
+impl Gate {
+    /// Softmax over all experts, as it is: Switch's gate.
+    pub const SOFTMAX: Gate =
+        Gate { scoring: Scoring::Softmax, softmax_over: SoftmaxOver::All, renormalize: Renormalize::None, scale: 1.0 };
+    /// The sigmoid of each chosen logit: that of BASE layers.
+    pub const SIGMOID: Gate = Gate { scoring: Scoring::Sigmoid, ..Gate::SOFTMAX };
+}
+
+/// Who decides which tokens an expert gets, and so which kernels route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chooses {
+    /// Each token takes experts by its logits, and then waits for a slot.
+    Tokens,
+    /// Each expert takes tokens, and seats them itself.
+    Experts,
+    /// Nobody: the expert follows from what the caller says of the token.
+    Labels,
+}
+
+/// Which router, with its settings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum RouterConfig {
+    /// Token choice: each token takes its `k` best experts.
+    TopK(TopK),
+    /// Each expert takes its best tokens.
+    ExpertChoice(ExpertChoice),
+    /// Token choice by logits that optimal transport has balanced.
+    Sinkhorn(Sinkhorn),
+    /// The expert is looked up in a table, by the token's id.
+    Hash(Hash),
+}
+
+/// What the layer must know of any router. The defaults are those of token choice.
+pub(super) trait Router {
+    /// Most experts of a token, of `experts`: the columns of its routing.
+    fn choices(&self, experts: usize) -> usize;
+
+    /// How a choice is weighed; `None`: by 1.
+    fn gate(&self) -> Option<Gate>;
+
+    /// Checks the settings, and how they fit the layer.
+    fn check(&self, layer: &LayerConfig) -> Result<(), Error>;
+
+    /// Who chooses.
+    fn chooses(&self) -> Chooses {
+        Chooses::Tokens
+    }
+
+    /// Names of the auxiliary losses that it defines.
+    fn losses(&self) -> &'static [&'static str] {
+        &["loadBalance", "loadBalanceFirst", "z", "importance", "load"]
+    }
+
+    /// In training the router's input is multiplied by U(1−jitter, 1+jitter).
+    fn jitter(&self) -> f32 {
+        0.0
+    }
+}
+
+impl RouterConfig {
+    fn settings(&self) -> &dyn Router {
+        match self {
+            RouterConfig::TopK(router) => router,
+            RouterConfig::ExpertChoice(router) => router,
+            RouterConfig::Sinkhorn(router) => router,
+            RouterConfig::Hash(router) => router,
+        }
+    }
+
+    /// Reads a router by its `kind`.
+    pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
+        type Read = fn(Fields) -> Result<RouterConfig, Error>;
+        let kinds: [(&str, Read); 4] = [
+            ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
+            ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
+            ("sinkhorn", |f| Sinkhorn::read(f).map(RouterConfig::Sinkhorn)),
+            ("hash", |f| Hash::read(f).map(RouterConfig::Hash)),
+        ];
+        match f.take("kind") {
+            Node::Text(kind) => match kinds.iter().find(|(known, _)| *known == kind) {
+                Some((_, read)) => read(f),
+                None => Err(Error::UnknownRouter { kind, known: kinds.map(|(known, _)| known).join(", ") }),
+            },
+            got => Err(f.invalid("kind", &got, "the name of a router")),
+        }
+    }
+
+    /// Most experts of a token, of `experts`: the columns of its routing.
+    pub fn choices(&self, experts: usize) -> usize {
+        self.settings().choices(experts)
+    }
+
+    /// How a choice is weighed; `None`: by 1, with no gradient for any router.
+    pub fn gate(&self) -> Option<Gate> {
+        self.settings().gate()
+    }
+
+    /// Whether the router has weights: one that nobody's logits decide about has none.
+    pub fn learned(&self) -> bool {
+        self.chooses() != Chooses::Labels
+    }
+
+    /// Who chooses.
+    pub fn chooses(&self) -> Chooses {
+        self.settings().chooses()
+    }
+
+    /// Names of the auxiliary losses that the router defines.
+    pub fn losses(&self) -> &'static [&'static str] {
+        self.settings().losses()
+    }
+
+    /// In training the router's input is multiplied by U(1−jitter, 1+jitter) (Switch).
+    pub fn jitter(&self) -> f32 {
+        self.settings().jitter()
+    }
+
+    pub(super) fn check(&self, layer: &LayerConfig) -> Result<(), Error> {
+        self.settings().check(layer)
+    }
+}

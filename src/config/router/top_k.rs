@@ -1,0 +1,129 @@
+//! Token choice.
+
+use serde::Serialize;
+
+use super::{Gate, Renormalize, Router, Scoring, SoftmaxOver};
+use crate::config::LayerConfig;
+use crate::config::check::{invalid, real, whole};
+use crate::config::limits::{CHOICES, EXPERTS};
+use crate::config::read::Fields;
+use crate::error::Error;
+
+/// Token-choice top-k routing and its settings.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TopK {
+    /// Experts chosen by each token, `1..=E`.
+    pub k: usize,
+    /// How logits become scores.
+    pub scoring: Scoring,
+    /// Over which experts the softmax is taken; read only for [`Scoring::Softmax`].
+    pub softmax_over: SoftmaxOver,
+    /// When the chosen weights are divided by their sum.
+    pub renormalize: Renormalize,
+    /// `f32[E]`, added to the scores to choose, never to weigh (DeepSeek-V3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection_bias: Option<Vec<f32>>,
+    /// Number of expert groups for group-limited routing; 1 = no limit.
+    pub expert_groups: usize,
+    /// Groups a token may choose from, `1..=expert_groups`; a group scores the sum of its two best
+    /// (biased) scores (DeepSeek-V3).
+    pub group_limit: usize,
+    /// Factor on the final weights.
+    pub scale: f32,
+    /// In training the router's input is multiplied by U(1−jitter, 1+jitter) (Switch).
+    pub jitter: f32,
+}
+
+impl TopK {
+    /// `k` choices by plain softmax scores: everything else at its default.
+    pub fn new(k: usize) -> Self {
+        TopK {
+            k,
+            scoring: Scoring::Softmax,
+            softmax_over: SoftmaxOver::All,
+            renormalize: Renormalize::None,
+            selection_bias: None,
+            expert_groups: 1,
+            group_limit: 1,
+            scale: 1.0,
+            jitter: 0.0,
+        }
+    }
+
+    pub(super) fn read(mut f: Fields) -> Result<Self, Error> {
+        let defaults = TopK::new(f.required("k", CHOICES)?);
+        let scorings = [("softmax", Scoring::Softmax), ("sigmoid", Scoring::Sigmoid)];
+        let overs = [("all", SoftmaxOver::All), ("selected", SoftmaxOver::Selected)];
+        let renormalizes =
+            [("none", Renormalize::None), ("preDrop", Renormalize::PreDrop), ("postDrop", Renormalize::PostDrop)];
+        let expert_groups = f.whole("expertGroups", EXPERTS)?.unwrap_or(defaults.expert_groups);
+        let router = TopK {
+            k: defaults.k,
+            scoring: f.choice("scoring", &scorings)?.unwrap_or(defaults.scoring),
+            softmax_over: f.choice("softmaxOver", &overs)?.unwrap_or(defaults.softmax_over),
+            renormalize: f.choice("renormalize", &renormalizes)?.unwrap_or(defaults.renormalize),
+            selection_bias: f.numbers("selectionBias")?,
+            expert_groups,
+            group_limit: f.whole("groupLimit", EXPERTS)?.unwrap_or(expert_groups),
+            scale: f.number("scale")?.map_or(defaults.scale, |scale| scale as f32),
+            jitter: f.number("jitter")?.map_or(defaults.jitter, |jitter| jitter as f32),
+        };
+        f.finish()?;
+        Ok(router)
+    }
+}
+
+impl Router for TopK {
+    fn choices(&self, _experts: usize) -> usize {
+        self.k
+    }
+
+    fn gate(&self) -> Option<Gate> {
+        let TopK { scoring, softmax_over, renormalize, scale, .. } = *self;
+        Some(Gate { scoring, softmax_over, renormalize, scale })
+    }
+
+    fn jitter(&self) -> f32 {
+        self.jitter
+    }
+
+    fn check(&self, layer: &LayerConfig) -> Result<(), Error> {
+        let experts = layer.experts;
+        check_choices(self.k, experts)?;
+        whole("router.expertGroups", self.expert_groups, EXPERTS)?;
+        if !experts.is_multiple_of(self.expert_groups) {
+            let wanted = format!("a divisor of experts = {experts}");
+            return Err(invalid("router.expertGroups", self.expert_groups, &wanted));
+        }
+        whole("router.groupLimit", self.group_limit, 1..=self.expert_groups)?;
+        let reach = experts / self.expert_groups * self.group_limit;
+        if self.k > reach {
+            return Err(Error::TooManyChoices { k: self.k, experts: reach, raise: "router.groupLimit" });
+        }
+        if let Some(bias) = &self.selection_bias {
+            check_selection_bias(bias, experts)?;
+        }
+        let scale = self.scale;
+        real("router.scale", f64::from(scale), scale.is_finite() && scale > 0.0, "a finite number above 0")?;
+        let jitter = self.jitter;
+        real("router.jitter", f64::from(jitter), (0.0..1.0).contains(&jitter), "at least 0 and below 1")
+    }
+}
+
+/// Checks that there are as many experts as choices.
+pub(super) fn check_choices(k: usize, experts: usize) -> Result<(), Error> {
+    whole("router.k", k, CHOICES)?;
+    if k > experts { Err(Error::TooManyChoices { k, experts, raise: "experts" }) } else { Ok(()) }
+}
+
+fn check_selection_bias(bias: &[f32], experts: usize) -> Result<(), Error> {
+    let what = "router.selectionBias".to_owned();
+    if bias.len() != experts {
+        return Err(Error::WrongLength { what, got: bias.len(), wanted: experts, shape: format!("[{experts}]") });
+    }
+    match bias.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(Error::NonFinite { what, index, value: bias[index].to_string() }),
+        None => Ok(()),
+    }
+}

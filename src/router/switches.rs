@@ -1,0 +1,102 @@
+//! Override constants of the routing kernels, forward and backward, from a layer's description.
+
+use crate::config::{Chooses, Gate, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SoftmaxOver};
+use crate::kernels::{BLOCK, Constants};
+
+/// Switches of the kernels that every router shares.
+pub struct Switches<'a>(pub &'a LayerConfig);
+
+impl Switches<'_> {
+    /// Of `route`; `biased`: what is added to the keys.
+    pub(super) fn route(&self, biased: u32) -> Constants {
+        let limited = match &self.0.router {
+            RouterConfig::TopK(router) => router.group_limit < router.expert_groups,
+            _ => false,
+        };
+        Constants(vec![
+            ("SIGMOID", self.sigmoid()),
+            ("SELECTED", self.selected()),
+            ("BIASED", biased),
+            ("UNCHOSEN", u32::from(self.0.router.chooses() == Chooses::Experts)),
+            ("GROUP_LIMITED", u32::from(limited)),
+            ("SHARED_GATE", self.shared_gate()),
+        ])
+    }
+
+    /// Of `slot_count`.
+    pub(super) fn slot_count(&self) -> Constants {
+        Constants(vec![("BY_TOKEN", self.by_token()), ("BLOCK", BLOCK)])
+    }
+
+    /// Of `slot_count_by_key`.
+    pub(super) fn slot_count_by_key(&self) -> Constants {
+        let priority = match self.0.slot_order().0 {
+            Priority::Arrival => unreachable!("arrival is counted by slot_count"),
+            Priority::Batch => 1,
+            Priority::Weight => 2,
+            Priority::Random => 3,
+        };
+        let pre_drop = u32::from(self.gate().renormalize == Renormalize::PreDrop);
+        Constants(vec![("PRIORITY", priority), ("BY_TOKEN", self.by_token()), ("PRE_DROP", pre_drop)])
+    }
+
+    /// Of `place`; `block`: assignments of a block.
+    pub(super) fn place(&self, block: u32) -> Constants {
+        Constants(vec![("BY_TOKEN", self.by_token()), ("BLOCK", block), ("RENORMALIZE", self.renormalize())])
+    }
+
+    /// Of `gate_backward`.
+    pub fn gate_backward(&self) -> Constants {
+        Constants(vec![
+            ("SIGMOID", self.sigmoid()),
+            ("SELECTED", self.selected()),
+            ("SHARED_GATE", self.shared_gate()),
+            ("LABELS", u32::from(!self.0.router.learned())),
+            ("RENORMALIZE", self.renormalize()),
+        ])
+    }
+
+    /// Of the kernels that read the router's input.
+    pub fn jitter(&self, train: bool) -> Constants {
+        Constants(vec![("JITTER", u32::from(train && self.0.router.jitter() > 0.0))])
+    }
+
+    /// Whether assignments are served by a key instead of by arrival.
+    pub(super) fn by_key(&self) -> bool {
+        self.0.slot_order().0 != Priority::Arrival
+    }
+
+    /// Whether a group's assignments are counted as one block, however many they are.
+    pub fn one_block(&self) -> bool {
+        self.by_key() || self.0.router.chooses() == Chooses::Experts
+    }
+
+    /// Whether the shared expert has a gate.
+    pub(super) fn shared_gate(&self) -> u32 {
+        u32::from(self.0.shared_expert.is_some_and(|s| s.gate))
+    }
+
+    fn gate(&self) -> Gate {
+        self.0.router.gate().unwrap_or(Gate::SOFTMAX)
+    }
+
+    fn by_token(&self) -> u32 {
+        u32::from(self.0.slot_order().1 == Order::Token)
+    }
+
+    fn sigmoid(&self) -> u32 {
+        u32::from(self.gate().scoring == Scoring::Sigmoid)
+    }
+
+    fn selected(&self) -> u32 {
+        u32::from(self.sigmoid() == 0 && self.gate().softmax_over == SoftmaxOver::Selected)
+    }
+
+    fn renormalize(&self) -> u32 {
+        match self.gate().renormalize {
+            Renormalize::None => 0,
+            Renormalize::PreDrop => 1,
+            Renormalize::PostDrop => 2,
+        }
+    }
+}
