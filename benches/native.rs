@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use webmoe::config::{Activation, LayerConfig, Renormalize, RouterConfig, TopK};
 use webmoe::error::Error;
 use webmoe::init::init;
-use webmoe::reference;
+use webmoe::reference::{self, Setting};
 use webmoe::rng::uniform_f32;
 use webmoe::session::{Device, ForwardOptions, MoeLayer, Read, Runtime};
 

@@ -44,12 +44,12 @@ pub fn labels(router: &Hash, ids: Option<&[u32]>, tokens: usize, sequence: Optio
         return Err(Error::InvalidArgument { what: format!("tokenIds[{t}]"), got: id.to_string(), wanted });
     }
     let label = |t: usize| {
-        let before = if t % sequence == 0 { ids[t] } else { ids[t - 1] };
+        let before = if t.is_multiple_of(sequence) { ids[t] } else { ids[t - 1] };
         match router.of {
             Hashed::Token | Hashed::Position => ids[t],
             Hashed::Previous => before,
             Hashed::Bigram => hash_u32(0, 0, 0, before, ids[t]) % vocabulary as u32,
-            Hashed::Next if (t + 1) % sequence == 0 || t + 1 == tokens => ids[t],
+            Hashed::Next if (t + 1).is_multiple_of(sequence) || t + 1 == tokens => ids[t],
             Hashed::Next => ids[t + 1],
         }
     };
