@@ -11,6 +11,7 @@ pub mod error;
 pub mod gpu;
 pub mod init;
 pub mod kernels;
+pub mod labels;
 pub mod layer;
 pub mod recording;
 pub mod reference;

@@ -22,6 +22,7 @@ pub use self::plan::Routing;
 pub use self::traffic::{Exchange, Op, Pass, Traffic};
 use crate::config::{LayerConfig, Sinkhorn};
 use crate::error::Error;
+use crate::labels::Labels;
 use crate::rng::{JITTER_LANE, uniform_f32};
 use crate::weights::{LayerWeights, Weights};
 
@@ -72,13 +73,13 @@ pub struct Setting<'a> {
     pub step: u32,
     /// `[T, k]`: choices made elsewhere, best first, in place of the router's own.
     pub choices: Option<&'a [usize]>,
-    /// `[T]`: the tokens' ids, for routers that go by them.
-    pub token_ids: Option<&'a [u32]>,
+    /// What is known of the tokens, for routers that go by it.
+    pub labels: Option<&'a Labels>,
 }
 
 impl Setting<'_> {
     /// The first step of training.
-    pub const TRAIN: Setting<'static> = Setting { train: true, step: 0, choices: None, token_ids: None };
+    pub const TRAIN: Setting<'static> = Setting { train: true, step: 0, choices: None, labels: None };
 }
 
 /// Runs the layer forward on `x`: `f32[T, d]`.

@@ -41,6 +41,7 @@ struct Dims {
     temperature: f32,     // that logits are divided by
     noise: f32,           // floor, or width, of the noise on logits
     threshold: f32,       // that a score must reach
+    iteration: u32,       // of a solver: which one this is
 }
 
 /// In `slot` and `row` of a placement: the assignment was dropped.

@@ -105,6 +105,7 @@ pub struct Dims {
     pub temperature: f32,
     pub noise: f32,
     pub threshold: f32,
+    pub iteration: u32,
 }
 
 /// Whether a kernel writes a binding.

@@ -7,6 +7,7 @@ use super::routing::{self, Scores};
 use super::{Setting, sinkhorn_settings};
 use crate::config::{Hash, LayerConfig, RouterConfig, TopK};
 use crate::error::Error;
+use crate::labels::Labels;
 
 /// The choices of a batch.
 pub(super) struct Choices {
@@ -57,14 +58,13 @@ pub(super) fn choices(
             }
             Choices { experts, places: Some(places) }
         }
-        RouterConfig::Hash(router) => by_token(hashed(router, e, setting.token_ids, tokens)?),
+        RouterConfig::Hash(router) => by_token(hashed(router, e, setting.labels, tokens)?),
     })
 }
 
-fn hashed(router: &Hash, experts: usize, ids: Option<&[u32]>, tokens: usize) -> Result<Vec<Vec<usize>>, Error> {
-    let Some(ids) = ids.filter(|ids| ids.len() == tokens) else {
-        return Err(Error::MissingLabels { what: "tokenIds", router: "hash" });
-    };
+fn hashed(router: &Hash, experts: usize, labels: Option<&Labels>, tokens: usize) -> Result<Vec<Vec<usize>>, Error> {
+    let known = (router.vocabulary(), "the length of router.table");
+    let ids = labels.unwrap_or(&Labels::NONE).of("tokenIds", "hash", tokens, known)?.to_vec();
     let run = experts / router.tables.len();
     let of = |id: &u32| -> Vec<usize> {
         router.tables.iter().enumerate().map(|(j, table)| j * run + table[*id as usize] as usize).collect()

@@ -7,6 +7,7 @@ use super::{Step, slots};
 use crate::config::{Hash, Hashed};
 use crate::error::Error;
 use crate::kernels::{Constants, LOOKUP};
+use crate::labels::Labels;
 use crate::recording::Grid;
 use crate::rng::hash_u32;
 
@@ -22,27 +23,17 @@ pub(super) fn record(step: &mut Step) {
     slots::record(step);
 }
 
-/// What is looked up for every token, from the ids of `tokens` tokens in sequences of `sequence`.
+/// What is looked up for every one of `tokens` tokens.
 ///
 /// # Errors
-/// [`Error::MissingLabels`], [`Error::WrongLength`], or [`Error::InvalidArgument`] for an id that the tables do not know.
-pub fn labels(router: &Hash, ids: Option<&[u32]>, tokens: usize, sequence: Option<usize>) -> Result<Vec<u32>, Error> {
+/// Of [`Labels::of`], for the ids.
+pub(super) fn labels(router: &Hash, given: &Labels, tokens: usize) -> Result<Vec<u32>, Error> {
     let vocabulary = router.vocabulary();
-    let sequence = sequence.unwrap_or(tokens).max(1);
+    let sequence = given.sequence(tokens);
     if router.of == Hashed::Position {
         return Ok((0..tokens).map(|t| (t % sequence % vocabulary) as u32).collect());
     }
-    let Some(ids) = ids else {
-        return Err(Error::MissingLabels { what: "tokenIds", router: "hash" });
-    };
-    if ids.len() != tokens {
-        let shape = format!("[{tokens}]");
-        return Err(Error::WrongLength { what: "tokenIds".into(), got: ids.len(), wanted: tokens, shape });
-    }
-    if let Some((t, id)) = ids.iter().enumerate().find(|(_, id)| **id as usize >= vocabulary) {
-        let wanted = format!("below {vocabulary}, the length of router.table");
-        return Err(Error::InvalidArgument { what: format!("tokenIds[{t}]"), got: id.to_string(), wanted });
-    }
+    let ids = given.of("tokenIds", "hash", tokens, (vocabulary, "the length of router.table"))?;
     let label = |t: usize| {
         let before = if t.is_multiple_of(sequence) { ids[t] } else { ids[t - 1] };
         match router.of {

@@ -9,11 +9,12 @@ mod slots;
 mod switches;
 mod top_k;
 
-pub use hash::labels;
 pub use switches::Switches;
 
 use crate::config::{LayerConfig, RouterConfig};
+use crate::error::Error;
 use crate::kernels::{Constants, Dims, Kernel, ROUTER_LOGITS};
+use crate::labels::Labels;
 use crate::layer::{Batch, Parameters};
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
 use crate::shader::{Product, Tiling};
@@ -90,6 +91,17 @@ pub fn constants(router: &RouterConfig) -> Vec<u32> {
         RouterConfig::TopK(router) => router.selection_bias.iter().flatten().map(|bias| bias.to_bits()).collect(),
         RouterConfig::Hash(router) => router.tables.concat(),
         RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => Vec::new(),
+    }
+}
+
+/// What goes into [`Batch::labels`] for `tokens` tokens, for a router that goes by what is said of them.
+///
+/// # Errors
+/// Of [`Labels::of`].
+pub fn labels(router: &RouterConfig, given: &Labels, tokens: usize) -> Result<Option<Vec<u32>>, Error> {
+    match router {
+        RouterConfig::Hash(router) => hash::labels(router, given, tokens).map(Some),
+        RouterConfig::TopK(_) | RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => Ok(None),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::types::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Read, Routing};
-use crate::config::{LayerConfig, RouterConfig};
+use crate::config::LayerConfig;
 use crate::engine::{Downloads, Engine};
 use crate::error::Error;
 use crate::init::init;
@@ -116,7 +116,7 @@ impl MoeLayer {
         }
         let tokens = x.len() / d;
         let dims = self.sizes.dims(&self.config, tokens, options.train, options.step)?;
-        let labels = self.labels(tokens, options)?;
+        let labels = router::labels(&self.config.router, &options.labels, tokens)?;
         self.prepare(&dims, options.train).await?;
         let mut rec = Recording::default();
         let keep = if options.train { self.backward.as_ref().map(|b| b.before) } else { None };
@@ -137,16 +137,6 @@ impl MoeLayer {
             Some(batch) => self.output(&dims, batch, options, downloads),
             None => self.empty_output(options),
         })
-    }
-
-    /// What a router that goes by labels must be told of the tokens.
-    fn labels(&self, tokens: usize, options: &ForwardOptions) -> Result<Option<Vec<u32>>, Error> {
-        match &self.config.router {
-            RouterConfig::Hash(router) => {
-                router::labels(router, options.token_ids.as_deref(), tokens, options.sequence).map(Some)
-            }
-            _ => Ok(None),
-        }
     }
 
     /// Makes sure that buffers for the batch exist: none for no tokens, those of backward in training. The last batch goes

@@ -1,6 +1,7 @@
 //! What calls take and give back.
 
 use crate::error::Error;
+use crate::labels::Labels;
 use crate::layer::Traffic;
 use crate::weights::LayerWeights;
 
@@ -70,10 +71,8 @@ pub struct ForwardOptions {
     pub train: bool,
     /// Step, for the counter-based random numbers.
     pub step: u32,
-    /// `u32[T]`: the tokens' ids, for routers that go by them.
-    pub token_ids: Option<Vec<u32>>,
-    /// Tokens of a sequence, for routers that look at a token's neighbours; the whole batch is one if not given.
-    pub sequence: Option<usize>,
+    /// What is known of the tokens, for routers that go by it.
+    pub labels: Labels,
     /// What to bring back; with nothing the call only waits for the engine.
     pub read: Vec<Read>,
 }
@@ -81,7 +80,7 @@ pub struct ForwardOptions {
 impl Default for ForwardOptions {
     fn default() -> Self {
         let read = vec![Read::Output, Read::Routing, Read::Losses, Read::Traffic];
-        ForwardOptions { train: false, step: 0, token_ids: None, sequence: None, read }
+        ForwardOptions { train: false, step: 0, labels: Labels::default(), read }
     }
 }
 

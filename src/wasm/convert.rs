@@ -6,6 +6,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use crate::config::{Hash, LayerConfig, RawLayerConfig, RouterConfig, TopK};
 use crate::error::Error;
+use crate::labels::Labels;
 use crate::layer::Traffic;
 use crate::session::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Reads, Routing};
 use crate::weights::{LayerWeights, NAMES};
@@ -125,7 +126,7 @@ fn whole(options: &JsValue, name: &str) -> Result<Option<u32>, Error> {
 }
 
 /// A `Uint32Array` of an options object.
-fn labels(options: &JsValue, name: &str) -> Result<Option<Vec<u32>>, Error> {
+fn label_list(options: &JsValue, name: &str) -> Result<Option<Vec<u32>>, Error> {
     let Some(value) = field(options, name) else { return Ok(None) };
     match value.dyn_ref::<Uint32Array>() {
         Some(labels) => Ok(Some(labels.to_vec())),
@@ -142,8 +143,12 @@ pub(super) fn forward_options(options: &JsValue) -> Result<ForwardOptions, Error
     if let Some(step) = whole(options, "step")? {
         out.step = step;
     }
-    out.token_ids = labels(options, "tokenIds")?;
-    out.sequence = whole(options, "sequence")?.map(|tokens| tokens as usize);
+    out.labels = Labels {
+        token_ids: label_list(options, "tokenIds")?,
+        domain: label_list(options, "domain")?,
+        task: label_list(options, "task")?,
+        sequence: whole(options, "sequence")?.map(|tokens| tokens as usize),
+    };
     out.read = reads(options, out.read)?;
     unique(&mut out.read);
     Ok(out)

@@ -1,6 +1,7 @@
 //! Weights and batches by counting: the same on every machine.
 
-use webmoe::config::LayerConfig;
+use webmoe::config::{LayerConfig, RouterConfig};
+use webmoe::labels::Labels;
 use webmoe::rng::uniform_f32;
 use webmoe::weights::{LayerWeights, NAMES, Weights};
 
@@ -49,7 +50,11 @@ pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
-/// Ids of `tokens` tokens, all of them below `vocabulary`.
-pub fn token_ids(vocabulary: usize, tokens: usize) -> Vec<u32> {
-    (0..tokens).map(|t| (t * t + 3 * t) as u32 % vocabulary as u32).collect()
+/// All that a router of the layer wants to be told of `tokens` tokens.
+pub fn labels(config: &LayerConfig, tokens: usize) -> Labels {
+    let below = |end: usize| Some((0..tokens).map(|t| (t * t + 3 * t) as u32 % end as u32).collect());
+    match &config.router {
+        RouterConfig::Hash(router) => Labels { token_ids: below(router.vocabulary()), ..Labels::default() },
+        _ => Labels::default(),
+    }
 }

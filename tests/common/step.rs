@@ -1,17 +1,17 @@
 //! A training step as a recording, without a session.
 
-use webmoe::config::{LayerConfig, RouterConfig};
+use webmoe::config::LayerConfig;
 use webmoe::cpu::CpuEngine;
 use webmoe::engine::Engine;
 use webmoe::layer::{
     Backward, Batch, Gradient, Parameters, Sizes, pack, record_backward, record_forward, record_losses, record_sgd,
 };
 use webmoe::recording::{Buffer, Recording};
-use webmoe::router::constants;
+use webmoe::router;
 use webmoe::shader::Tiling;
 use webmoe::shape::pad_rows;
 
-use super::inputs::{d_output, token_ids, tokens, weights};
+use super::inputs::{d_output, labels, tokens, weights};
 
 /// The twins behind an engine.
 pub fn cpu_of(engine: &Engine) -> &CpuEngine {
@@ -49,9 +49,11 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
     ] {
         rec.upload(buffer, values);
     }
-    rec.upload(own.constants, constants(&config.router));
-    if let RouterConfig::Hash(router) = &config.router {
-        rec.upload(batch.labels, token_ids(router.vocabulary(), count));
+    rec.upload(own.constants, router::constants(&config.router));
+    let given =
+        router::labels(&config.router, &labels(config, count), count).expect("the labels that the router wants");
+    if let Some(labels) = given {
+        rec.upload(batch.labels, labels);
     }
     record_forward(&mut rec, config, dims, &batch, &own, true, Some(backward.before));
     record_losses(&mut rec, dims, &batch);

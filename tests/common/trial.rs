@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use webmoe::config::{LayerConfig, RouterConfig};
+use webmoe::config::LayerConfig;
 use webmoe::engine::Engine;
+use webmoe::labels::Labels;
 use webmoe::layer::Traffic;
 use webmoe::reference::{self, Forward, Gradients, Setting};
 use webmoe::session::ForwardOptions;
@@ -12,7 +13,7 @@ use webmoe::weights::{LayerWeights, shape};
 use super::close::{Tol, compare};
 use super::engine::{layer_of, passes};
 use super::got::{Got, GotRouting};
-use super::inputs::{d_output, noise, token_ids, tokens, weights};
+use super::inputs::{d_output, labels, noise, tokens, weights};
 
 /// A layer, and how much goes in.
 #[derive(Clone, Debug)]
@@ -41,8 +42,8 @@ pub struct Inputs {
     pub x: Vec<f32>,
     /// `[T, d]`.
     pub d_output: Vec<f32>,
-    /// `[T]`, for routers that go by them.
-    pub token_ids: Option<Vec<u32>>,
+    /// For routers that go by them.
+    pub labels: Labels,
 }
 
 impl Trial {
@@ -70,15 +71,12 @@ impl Trial {
         let mut weights = weights(&self.config, seed);
         (self.change)(&mut weights);
         let (x, d_output) = (tokens(&self.config, seed, self.tokens), d_output(&self.config, seed, self.tokens));
-        let token_ids = match &self.config.router {
-            RouterConfig::Hash(router) => Some(token_ids(router.vocabulary(), self.tokens)),
-            _ => None,
-        };
-        Inputs { weights, x, d_output, token_ids }
+        let labels = labels(&self.config, self.tokens);
+        Inputs { weights, x, d_output, labels }
     }
 
     fn setting<'a>(&self, inputs: &'a Inputs) -> Setting<'a> {
-        Setting { train: self.train, step: self.step, choices: None, token_ids: inputs.token_ids.as_deref() }
+        Setting { train: self.train, step: self.step, choices: None, labels: Some(&inputs.labels) }
     }
 
     fn oracle(&self, inputs: &Inputs) -> Forward {
@@ -98,8 +96,8 @@ impl Trial {
         let inputs = self.inputs();
         let (forward, gradients) = self.wanted(&inputs);
         let mut layer = layer_of(engine, &self.config, &inputs.weights).await;
-        let token_ids = inputs.token_ids.clone();
-        let options = ForwardOptions { train: self.train, step: self.step, token_ids, ..ForwardOptions::default() };
+        let labels = inputs.labels.clone();
+        let options = ForwardOptions { train: self.train, step: self.step, labels, ..ForwardOptions::default() };
         let passes = match passes(&mut layer, &inputs.x, &inputs.d_output, &options).await {
             Ok(passes) => passes,
             Err(error) => return vec![format!("{}: {error}", self.name)],
@@ -132,7 +130,7 @@ fn moved(inputs: &Inputs, nudge: u32) -> Inputs {
         values.iter().zip(by).map(|(v, by)| v * (1.0 + 3e-6 * by)).collect()
     };
     let weights = LayerWeights { router: moved(&inputs.weights.router), ..inputs.weights.clone() };
-    Inputs { weights, x: moved(&inputs.x), d_output: Vec::new(), token_ids: inputs.token_ids.clone() }
+    Inputs { weights, x: moved(&inputs.x), d_output: Vec::new(), labels: inputs.labels.clone() }
 }
 
 /// Close as f32 sums are, measured by the largest value of an array.

@@ -7,6 +7,7 @@ use webmoe::config::{
     Slots, TopK,
 };
 use webmoe::engine::Engine;
+use webmoe::labels::Labels;
 use webmoe::layer::{Op, Pass, Traffic};
 use webmoe::reference::{self, Setting};
 use webmoe::session::{BackwardRead, ForwardOptions};
@@ -15,8 +16,7 @@ use super::super::engine::{ALL_GRADIENTS, Passes, layer_of, passes};
 use super::super::inputs::{bits, d_output, tokens, weights};
 use super::super::trial::traffic_differences;
 
-const TRAIN: ForwardOptions =
-    ForwardOptions { train: true, step: 0, token_ids: None, sequence: None, read: Vec::new() };
+const TRAIN: ForwardOptions = ForwardOptions { train: true, step: 0, labels: Labels::NONE, read: Vec::new() };
 
 fn slots(slots: Slots) -> Capacity {
     Capacity::Bounded { slots, priority: Priority::Arrival, order: Order::Rank }

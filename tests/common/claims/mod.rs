@@ -11,6 +11,8 @@ pub mod repeats;
 pub mod routers;
 pub mod training;
 
+pub use routers::{expert_choice, hash, sinkhorn};
+
 /// Calls a macro with every claim about any engine, as `group::claim`.
 macro_rules! on_every_engine {
     ($test:ident) => {
@@ -37,15 +39,15 @@ macro_rules! on_every_engine {
             counts::everything_comes_back_in_one_readback,
             repeats::the_same_seed_gives_the_same_bits_on_another_engine,
             repeats::another_seed_gives_other_weights_and_outputs,
-            routers::expert_choice_agrees_with_the_oracle,
-            routers::sinkhorn_agrees_with_the_oracle,
-            routers::hash_layers_agree_with_the_oracle,
             routers::devices_change_nothing_for_any_router,
             routers::these_routers_move_rows_twice_each_way,
-            routers::every_expert_takes_exactly_as_many_tokens_as_it_may,
-            routers::prices_even_out_what_the_tokens_ask_for,
-            routers::what_is_hashed_follows_the_setting,
-            routers::a_router_that_goes_by_ids_says_what_is_wrong_with_them,
+            expert_choice::expert_choice_agrees_with_the_oracle,
+            expert_choice::every_expert_takes_exactly_as_many_tokens_as_it_may,
+            sinkhorn::sinkhorn_agrees_with_the_oracle,
+            sinkhorn::prices_even_out_what_the_tokens_ask_for,
+            hash::hash_layers_agree_with_the_oracle,
+            hash::what_is_hashed_follows_the_setting,
+            hash::a_router_that_goes_by_ids_says_what_is_wrong_with_them,
             training::an_update_is_the_weight_minus_the_rate_times_the_gradient,
             training::the_loss_falls_in_every_step,
             training::weights_come_back_as_they_were_given,

@@ -1,0 +1,57 @@
+//! What a caller says of the tokens of a batch, for routers that go by it instead of, or beside, the tokens themselves.
+
+use crate::error::Error;
+
+/// What is known of a batch's `T` tokens; a router that needs one of these refuses a batch without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// `u32[T]`: the tokens' ids in their vocabulary.
+    pub token_ids: Option<Vec<u32>>,
+    /// `u32[T]`: the domain, or the language, that each token's text is of.
+    pub domain: Option<Vec<u32>>,
+    /// `u32[T]`: the task that each token's text is for.
+    pub task: Option<Vec<u32>>,
+    /// Tokens of a sequence, for routers that look at a token's neighbours; the whole batch is one if not given.
+    pub sequence: Option<usize>,
+}
+
+impl Labels {
+    /// Nothing is known.
+    pub const NONE: Labels = Labels { token_ids: None, domain: None, task: None, sequence: None };
+
+    /// The labels called `name` in [`ForwardOptions`](crate::session::ForwardOptions), one for each of `tokens` tokens and each
+    /// below `end`, which is `what_ends`.
+    ///
+    /// # Errors
+    /// [`Error::MissingLabels`], [`Error::WrongLength`], or [`Error::InvalidArgument`] for the first label that is too large.
+    pub fn of(
+        &self,
+        name: &'static str,
+        router: &'static str,
+        tokens: usize,
+        (end, what_ends): (usize, &str),
+    ) -> Result<&[u32], Error> {
+        let labels = match name {
+            "domain" => &self.domain,
+            "task" => &self.task,
+            _ => &self.token_ids,
+        };
+        let Some(labels) = labels else {
+            return Err(Error::MissingLabels { what: name, router });
+        };
+        if labels.len() != tokens {
+            let shape = format!("[{tokens}]");
+            return Err(Error::WrongLength { what: name.into(), got: labels.len(), wanted: tokens, shape });
+        }
+        if let Some((t, label)) = labels.iter().enumerate().find(|(_, label)| **label as usize >= end) {
+            let wanted = format!("below {end}, {what_ends}");
+            return Err(Error::InvalidArgument { what: format!("{name}[{t}]"), got: label.to_string(), wanted });
+        }
+        Ok(labels)
+    }
+
+    /// Tokens of a sequence, of a batch of `tokens`; at least 1.
+    pub fn sequence(&self, tokens: usize) -> usize {
+        self.sequence.unwrap_or(tokens).max(1)
+    }
+}

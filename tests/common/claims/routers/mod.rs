@@ -1,0 +1,72 @@
+//! Every router beside token choice: against the oracle, on 1 to 64 devices, with the exchanges that it should make.
+
+use std::rc::Rc;
+
+use webmoe::config::{Activation, Capacity, LayerConfig, Order, Priority, RouterConfig, Slots};
+use webmoe::engine::Engine;
+use webmoe::layer::{Op, PayloadKind};
+use webmoe::session::{ForwardOptions, Routing};
+
+use super::super::engine::{Passes, layer_of, passes};
+use super::super::inputs::{d_output, labels, tokens, weights};
+
+pub mod expert_choice;
+pub mod hash;
+pub mod sinkhorn;
+
+/// A layer of the cheapest experts, with all losses that its router knows and whose gradient it takes.
+pub fn layer_with(experts: usize, router: RouterConfig) -> LayerConfig {
+    let weighed = ["z", "importance"].into_iter().filter(|name| router.losses().contains(name));
+    LayerConfig {
+        activation: Activation::Relu,
+        loss_weights: weighed.map(|name| (name.to_owned(), 0.3)).collect(),
+        ..LayerConfig::new(6, 10, experts, router)
+    }
+}
+
+fn bounded(slots: usize) -> Capacity {
+    Capacity::Bounded { slots: Slots::Fixed { slots }, priority: Priority::Arrival, order: Order::Rank }
+}
+
+/// A few layers of every router, of `experts` experts.
+pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
+    [expert_choice::examples(experts), sinkhorn::examples(experts), hash::examples(experts)].concat()
+}
+
+async fn run(engine: &Rc<Engine>, config: &LayerConfig, count: usize) -> Passes {
+    let mut layer = layer_of(engine, config, &weights(config, 6)).await;
+    let labels = labels(config, count);
+    let options = ForwardOptions { train: true, labels, ..ForwardOptions::default() };
+    let (x, d_output) = (tokens(config, 6, count), d_output(config, 6, count));
+    passes(&mut layer, &x, &d_output, &options).await.unwrap_or_else(|e| panic!("{e}: {config:?}"))
+}
+
+fn routing(passes: &Passes) -> &Routing {
+    passes.output.routing.as_ref().expect("routing was read")
+}
+
+pub async fn devices_change_nothing_for_any_router(engine: &Rc<Engine>) {
+    for config in one_of_each(64) {
+        let alone = LayerConfig { groups: 64, ..config };
+        let one = run(engine, &alone, 256).await;
+        for devices in [2, 4, 8, 64] {
+            let many = run(engine, &LayerConfig { devices, ..alone.clone() }, 256).await;
+            assert_eq!(routing(&many), routing(&one), "the plan on {devices} devices: {:?}", alone.router);
+            for ((name, many), (_, one)) in many.bits().into_iter().zip(one.bits()) {
+                assert!(many == one, "{name} on {devices} devices has other bits than on one: {:?}", alone.router);
+            }
+        }
+    }
+}
+
+pub async fn these_routers_move_rows_twice_each_way(engine: &Rc<Engine>) {
+    for config in one_of_each(8) {
+        let got = run(engine, &LayerConfig { groups: 4, devices: 4, ..config.clone() }, 64).await;
+        for traffic in [&got.output.traffic, &got.gradients.traffic] {
+            let traffic = traffic.as_ref().expect("traffic was read");
+            let rows: Vec<_> = traffic.iter().filter(|t| t.kind == PayloadKind::Payload).map(|t| t.op).collect();
+            assert_eq!(rows.len(), 2, "{:?}: {rows:?}", config.router);
+            assert!(rows.contains(&Op::Dispatch) && rows.contains(&Op::Combine), "{:?}: {rows:?}", config.router);
+        }
+    }
+}
