@@ -1,18 +1,19 @@
 //! Every recorded case that the layer can express, and those that only the oracle can.
 
 use super::case::{Case, What};
-use super::families::{aux_losses, ffn_big, flaxformer, gshard, huggingface, megatron};
+use super::families::{aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, megatron};
 
 /// What was recorded and cannot be said in terms of the layer's public interface, and why.
 ///
 /// [`injected_cases`] puts these to the oracle with the choices made from outside.
-pub const NOT_EXPRESSIBLE: [(&str, &str); 3] = [
+pub const NOT_EXPRESSIBLE: [(&str, &str); 4] = [
     ("gshard_fairscale", "the second choice comes from logits with recorded noise, the weights from logits without it"),
     ("hf_mixtral ties, all_tied, near_tie, zero_tokens", "equal scores, chosen among in no documented order"),
     (
         "flaxformer_tokens_choose/k2_bpr_pad, gradients of the weights",
         "groups of unequal size after padding: each group is a case of its own, and the oracle's test adds them up",
     ),
+    ("flaxformer_experts_choose/pad", "padding is scored with logits of zero, and counted in the z-loss"),
 ];
 
 /// No gradient is recorded more exactly than this: what the peers' float32 leaves of terms that cancel.
@@ -33,6 +34,7 @@ pub fn cases() -> Vec<Case> {
         huggingface::cases(),
         gshard::cases(),
         flaxformer::cases(),
+        experts_choose::cases(),
         megatron::cases(),
         aux_losses::cases(),
         ffn_big::cases(),

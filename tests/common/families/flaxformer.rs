@@ -11,7 +11,7 @@ use super::rows::{pick, transposed};
 
 /// Their balancing loss is `k` times the layer's; these are the weights of theirs.
 const AUX: f64 = 0.1;
-const Z: f64 = 0.01;
+pub(super) const Z: f64 = 0.01;
 
 /// The fixture whose groups differ in length once their padding is gone, as one case for each group.
 pub struct PaddedGroups {
@@ -93,7 +93,7 @@ fn part(f: &Fixture, id: String, groups: usize, rows: &[usize], loss_weights: [f
     Case { id, config, weights: weights(f), x, d_output, train: true, expect }
 }
 
-fn weights(f: &Fixture) -> LayerWeights {
+pub(super) fn weights(f: &Fixture) -> LayerWeights {
     let (d, ff, e) = (f.size("d"), f.size("ff"), f.size("E"));
     Weights {
         router: transposed(&f.f32s("w.router"), d, e),
@@ -103,7 +103,7 @@ fn weights(f: &Fixture) -> LayerWeights {
     }
 }
 
-fn gradients(f: &Fixture) -> Vec<Expect> {
+pub(super) fn gradients(f: &Fixture) -> Vec<Expect> {
     let (d, ff, e) = (f.size("d"), f.size("ff"), f.size("E"));
     let arrays = [("router", "g.router", d, e), ("w1", "g.w1", d, ff), ("w2", "g.w2", ff, d)];
     let gradient = |(name, tensor, rows, columns): (&'static str, &str, usize, usize)| {

@@ -2,6 +2,7 @@
 
 pub mod aux_losses;
 pub mod combine;
+pub mod experts_choose;
 pub mod ffn_big;
 pub mod flaxformer;
 pub mod gshard;

@@ -1,0 +1,137 @@
+//! Whether a token's experts depend on the tokens after it: for each router the later tokens are changed, and what
+//! `docs/ROUTING.md` says is compared with what happened.
+#![cfg(not(target_arch = "wasm32"))]
+
+mod common;
+
+use std::rc::Rc;
+
+use common::claims::routers::{layer_with, one_of_each};
+use common::engine::layer_of;
+use common::inputs::{labels, tokens, weights};
+use webmoe::config::{Capacity, LayerConfig, Order, Priority, RouterConfig, Slots, TopK};
+use webmoe::cpu::CpuEngine;
+use webmoe::engine::Engine;
+use webmoe::labels::Labels;
+use webmoe::session::{ForwardOptions, Read, Routing};
+
+const EXPERTS: usize = 4;
+const TOKENS: usize = 24;
+const BATCHES: u64 = 6;
+const CARDS: &str = include_str!("../docs/ROUTING.md");
+
+fn top_k(k: usize, capacity: Capacity) -> LayerConfig {
+    LayerConfig { capacity, ..layer_with(EXPERTS, RouterConfig::TopK(TopK::new(k))) }
+}
+
+fn bounded(priority: Priority, order: Order) -> Capacity {
+    Capacity::Bounded { slots: Slots::Fixed { slots: 5 }, priority, order }
+}
+
+/// Token choice under each way to seat tokens, then an example of every other router.
+fn layers() -> Vec<LayerConfig> {
+    let mut all = vec![
+        top_k(2, Capacity::Dropless),
+        top_k(1, bounded(Priority::Arrival, Order::Rank)),
+        top_k(2, bounded(Priority::Arrival, Order::Rank)),
+        top_k(2, bounded(Priority::Arrival, Order::Token)),
+        top_k(1, bounded(Priority::Batch, Order::Rank)),
+        top_k(1, bounded(Priority::Weight, Order::Rank)),
+        top_k(1, bounded(Priority::Random, Order::Rank)),
+    ];
+    all.extend(one_of_each(EXPERTS));
+    all
+}
+
+/// The router and the capacity in the words of a description, without what says nothing about who goes where.
+fn words(config: &LayerConfig) -> String {
+    const UNTOLD: [&str; 12] = [
+        "kind",
+        "table",
+        "scale",
+        "jitter",
+        "scoring",
+        "softmaxOver",
+        "renormalize",
+        "expertGroups",
+        "groupLimit",
+        "tolerance",
+        "iterations",
+        "epsilon",
+    ];
+    let value = |value: &serde_json::Value| match value {
+        serde_json::Value::Array(values) => format!("[{} values]", values.len()),
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let fields = |object: &serde_json::Value| -> Vec<String> {
+        let told =
+            object.as_object().into_iter().flatten().filter(|(name, v)| !UNTOLD.contains(&&***name) && !v.is_null());
+        told.map(|(name, v)| format!("{name} {}", value(v))).collect()
+    };
+    let whole = serde_json::to_value(config).expect("a description");
+    let kind = whole["router"]["kind"].as_str().expect("a router has a kind").to_owned();
+    let seats = match &config.capacity {
+        Capacity::Dropless => Vec::new(),
+        Capacity::Bounded { .. } => fields(&whole["capacity"]),
+    };
+    [vec![kind], fields(&whole["router"]), seats].concat().join(", ")
+}
+
+/// Token `t`'s experts, whether it was served, and the bits of its weights.
+fn row(routing: &Routing, t: usize) -> (Vec<i32>, Vec<u8>, Vec<u32>) {
+    let at = t * routing.slots..(t + 1) * routing.slots;
+    let weights = routing.weights[at.clone()].iter().map(|w| w.to_bits()).collect();
+    (routing.experts[at.clone()].to_vec(), routing.kept[at].to_vec(), weights)
+}
+
+/// The labels with those from token `from` on taken from the front, where there are any.
+fn changed_labels(labels: &Labels, from: usize) -> Labels {
+    let change = |labels: &Option<Vec<u32>>| {
+        labels.as_ref().map(|labels| [&labels[..from], &labels[1..labels.len() - from + 1]].concat())
+    };
+    Labels {
+        token_ids: change(&labels.token_ids),
+        domain: change(&labels.domain),
+        task: change(&labels.task),
+        sequence: labels.sequence,
+    }
+}
+
+/// Whether any token's routing changes when tokens after it do.
+async fn leaks(engine: &Rc<Engine>, config: &LayerConfig, train: bool) -> bool {
+    let d = config.d_model;
+    for seed in 0..BATCHES {
+        let mut layer = layer_of(engine, config, &weights(config, seed)).await;
+        let (here, elsewhere) = (tokens(config, seed, TOKENS), tokens(config, seed + 100, TOKENS));
+        let known = labels(config, TOKENS);
+        let mut route = async |x: &[f32], labels: Labels| {
+            let options = ForwardOptions { train, labels, read: vec![Read::Routing], ..ForwardOptions::default() };
+            layer.forward(x, &options).await.expect("a layer that runs").routing.expect("routing was read")
+        };
+        let before = route(&here, known.clone()).await;
+        for from in 1..TOKENS {
+            let x = [&here[..from * d], &elsewhere[from * d..]].concat();
+            let after = route(&x, changed_labels(&known, from)).await;
+            if (0..from).any(|t| row(&before, t) != row(&after, t)) {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+#[test]
+fn the_cards_say_of_every_router_whether_the_future_leaks() {
+    let engine = Rc::new(Engine::Cpu(CpuEngine::new()));
+    let said = |leaks: bool| if leaks { "**leaks**" } else { "safe" };
+    let mut table = String::from("| router | in training | at inference |\n|---|---|---|\n");
+    for config in layers() {
+        let [training, inference] = [true, false].map(|train| said(pollster::block_on(leaks(&engine, &config, train))));
+        let line = format!("| {} | {training} | {inference} |\n", words(&config));
+        if !table.contains(&line) {
+            table += &line;
+        }
+    }
+    assert!(CARDS.contains(&table), "docs/ROUTING.md should have this table:\n\n{table}");
+}
