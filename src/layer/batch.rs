@@ -154,12 +154,15 @@ impl Batch {
     /// [`Error::InvalidArgument`] for more tokens than a grid has workgroups for, [`Error::TooLarge`] or [`Error::OutOfMemory`].
     pub async fn create(engine: &Engine, s: &Sizes, dims: &Dims) -> Result<Self, Error> {
         let tokens = dims.tokens as usize;
-        let (assignments, rows) = (tokens * s.columns(), s.rows(dims));
+        let (assignments, rows) = (tokens.saturating_mul(s.columns()), s.rows(dims));
         let token_tiling = engine.tiling(tokens);
         let row_tiling = engine.tiling(rows);
         let tiles = rows.div_ceil(row_tiling.rows() as usize) + s.all();
         if tiles > MOST_TILES {
-            let most = (MOST_TILES - s.all()) * row_tiling.rows() as usize * tokens / rows;
+            // in u64: a wasm32 `usize` is too small for the product
+            let most =
+                [MOST_TILES - s.all(), row_tiling.rows() as usize, tokens].map(|n| n as u64).iter().product::<u64>()
+                    / rows as u64;
             let (what, got, wanted) =
                 ("x".into(), format!("{tokens} tokens"), format!("at most {most} tokens for this layer"));
             return Err(Error::InvalidArgument { what, got, wanted });

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::kernels::{BLOCK, Dims};
 use crate::router::{self, Switches};
 use crate::shape::pad4;
+use crate::weights::volume;
 
 /// Sizes that do not depend on the batch. `d`, `f` and `stride` are padded to multiples of 4.
 #[derive(Clone, Copy, Debug)]
@@ -103,8 +104,10 @@ impl Sizes {
     pub fn rows(&self, dims: &Dims) -> usize {
         let tokens = dims.tokens as usize;
         match self.chooses {
-            Chooses::Experts => self.groups * self.experts * dims.slots as usize + tokens * self.units,
-            Chooses::Tokens | Chooses::Labels => tokens * self.columns(),
+            Chooses::Experts => {
+                volume(&[self.groups, self.experts, dims.slots as usize]).saturating_add(volume(&[tokens, self.units]))
+            }
+            Chooses::Tokens | Chooses::Labels => volume(&[tokens, self.columns()]),
         }
     }
 }
