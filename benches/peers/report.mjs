@@ -9,8 +9,6 @@ import { judge } from "./goals.mjs";
 import { Results } from "./results.mjs";
 import { format, median, quantile } from "./statistics.mjs";
 
-const BEGIN = "<!-- measured: begin -->";
-const END = "<!-- measured: end -->";
 const ON_CPU = [{ engine: "cpu" }, { engine: "wasm", threads: 1 }, { engine: "wasm", threads: 2 }];
 const NONE = "–";
 const WORKLOADS = ["W1", "W2", "W3", "W4"];
@@ -34,13 +32,14 @@ export function report(lines) {
     .join("\n\n");
 }
 
-/** Replaces the measured part of a document. */
-export function publish(text, file) {
+/** Replaces the part of a document between the comments `<!-- NAME: begin -->` and `<!-- NAME: end -->`. */
+export function publish(text, file, name = "measured") {
   const document = readFileSync(file, "utf8");
-  const [before, rest] = document.split(BEGIN);
-  const after = rest?.split(END)[1];
-  if (after === undefined) throw new Error(`${file} has no part between ${BEGIN} and ${END}`);
-  writeFileSync(file, `${before}${BEGIN}\n\n${text}\n\n${END}${after}`);
+  const [begin, end] = ["begin", "end"].map((place) => `<!-- ${name}: ${place} -->`);
+  const [before, rest] = document.split(begin);
+  const after = rest?.split(end)[1];
+  if (after === undefined) throw new Error(`${file} has no part between ${begin} and ${end}`);
+  writeFileSync(file, `${before}${begin}\n\n${text}\n\n${end}${after}`);
 }
 
 function setting({ machine }) {
@@ -123,8 +122,8 @@ function entries(results) {
   return table([...what, "quartiles, ms", "calls", "first call", "CPU a call", "error"], [...rows, ...failed]);
 }
 
-/** Empty without rows. */
-function table(head, rows) {
+/** Rows under a head; empty without rows. */
+export function table(head, rows) {
   if (rows.length === 0) return "";
   const line = (cells) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");

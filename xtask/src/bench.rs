@@ -12,6 +12,9 @@ use std::fs;
 pub fn bench(flags: &[&str]) -> Result<(), String> {
     needs::install(needs::BENCH)?;
     build::assemble()?;
+    if let ["--routers", flags @ ..] = flags {
+        return flags.iter().fold(Call::new("node benches/routers/run.mjs"), |call, flag| call.arg(*flag)).run();
+    }
     let peers = flags.iter().fold(Call::new("node benches/peers/run.mjs"), |call, flag| call.arg(*flag));
     if flags.contains(&"--quick") { peers.run() } else { peers.arg("--native").arg(natively()?).run() }
 }

@@ -21,6 +21,7 @@ cargo xtask <command>
   test              install what is missing and run every test; the last line is `N passed, N failed`
   build             leave the npm package in pkg/ and the static page in dist/
   bench [--quick]   the side-by-side benchmark of the peers and webmoe
+  bench --routers   what routing costs, for every router
   doctor            say what is installed, what is missing and what mends it";
 
 fn main() -> ExitCode {

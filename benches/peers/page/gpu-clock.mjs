@@ -3,8 +3,8 @@
  * the device notices nothing, provided that every dispatch is preceded by its pipeline.
  */
 
-/** Dispatches between two calls of `take`. */
-const MOST = 128;
+/** Dispatches between two calls of `take`: a query set holds 4096 timestamps at most. */
+const MOST = 2048;
 
 export async function openClockedDevice() {
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });

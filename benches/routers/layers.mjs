@@ -1,0 +1,20 @@
+/** The layers whose routing is timed: 4096 tokens, 64 experts, one group, one device. */
+
+export const TOKENS = 4096;
+export const EXPERTS = 64;
+export const WIDTH = 64;
+/** Hidden width of an expert: as small as it gets, since experts are not what is timed. */
+export const HIDDEN = 4;
+
+const VOCABULARY = 5000;
+const tokenIds = new Uint32Array(TOKENS).map((_, t) => (t * t + 3 * t) % VOCABULARY);
+const table = new Uint32Array(VOCABULARY).map((_, id) => (id * 7919) % EXPERTS);
+
+/** By name: a layer's description, with the options of its forward; `solves`: whether it iterates. The first is the yardstick. */
+export const layers = {
+  "topK, k = 2": { router: { kind: "topK", k: 2 } },
+  "topK, k = 1, batch priority": { router: { kind: "topK", k: 1 }, capacity: { factor: 1.25, priority: "batch" } },
+  "expertChoice, factor 2": { router: { kind: "expertChoice", capacityFactor: 2 } },
+  "sinkhorn, k = 1": { router: { kind: "sinkhorn", k: 1 } },
+  hash: { router: { kind: "hash", table }, options: { tokenIds } },
+};
