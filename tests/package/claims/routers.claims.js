@@ -1,0 +1,112 @@
+/** Every router through JavaScript: it runs, trains, describes itself, and says what is wrong. */
+import { assert, assertClose, assertCode, assertEqual, everywhere, numbers, PLACES, withLayer } from "./support.js";
+
+const TOKENS = 16;
+const BASE = { dModel: 8, dFf: 12, experts: 4, activation: "silu", seed: 3 };
+const X = numbers(1, TOKENS * BASE.dModel);
+const D_OUTPUT = numbers(2, X.length);
+const tokenIds = new Uint32Array(TOKENS).map((_, t) => (t * t) % 10);
+const TABLE = new Uint32Array(10).map((_, id) => (id * 3) % 4);
+
+/** Layers by what they are; `options`: those of forward. */
+const LAYERS = {
+  "expertChoice by factor": { router: { kind: "expertChoice", capacityFactor: 1.5 } },
+  "expertChoice by slots": { router: { kind: "expertChoice", slots: 3 } },
+  "sinkhorn": { router: { kind: "sinkhorn", k: 2, epsilon: 0.5, iterations: 8, tolerance: 0, gate: "softmax" } },
+  "hash": { router: { kind: "hash", table: TABLE }, options: { tokenIds } },
+  "hash of two tables": {
+    router: { kind: "hash", table: [TABLE.map((e) => e % 2), TABLE.map((e) => (e >> 1) % 2)], of: "bigram" },
+    options: { tokenIds, sequence: 8 },
+  },
+};
+
+/** Descriptions that cannot be, with the field that the error names. */
+const CONFIGS = {
+  "a capacity beside experts that choose": [{ router: { kind: "expertChoice" }, capacity: { slots: 2 } }, "capacity"],
+  "no entropy": [{ router: { kind: "sinkhorn", k: 1, epsilon: 0 } }, "router.epsilon"],
+  "no table": [{ router: { kind: "hash" } }, "router.table"],
+  "a table with an expert that is not there": [{ router: { kind: "hash", table: new Uint32Array([0, 4]) } }, "router.table[1]"],
+  "tables of two lengths": [
+    { router: { kind: "hash", table: [new Uint32Array(3), new Uint32Array(4)] } },
+    "router.table[1]",
+  ],
+};
+
+/** Calls that cannot be, with the code and the word of the error. */
+const CALLS = {
+  "no ids": ["hash", {}, "MISSING_LABELS", "tokenIds"],
+  "too few ids": ["hash", { tokenIds: tokenIds.subarray(1) }, "WRONG_LENGTH", "tokenIds"],
+  "an id beyond the table": ["hash", { tokenIds: tokenIds.map((id) => id + 1) }, "INVALID_ARGUMENT", "tokenIds[3]"],
+  "a sequence of half a token": ["hash", { tokenIds, sequence: 0.5 }, "INVALID_ARGUMENT", "sequence"],
+};
+
+const configOf = ({ options, ...config }) => ({ ...BASE, ...config });
+
+/** Forward in training, backward, a step, and forward again. */
+async function run(layer, { options }) {
+  const forward = () => layer.forward(X, { train: true, ...options });
+  const first = await forward();
+  const gradients = await layer.backward(D_OUTPUT);
+  await layer.applyGradients({ kind: "sgd", learningRate: 0.5 });
+  return { first, gradients, second: await forward() };
+}
+
+/** What the CPU engine makes of a layer, computed once. */
+const wanted = new Map();
+function onTheCpu(name) {
+  const place = PLACES.find(({ options }) => options.device === "cpu" && !options.worker);
+  if (!wanted.has(name)) wanted.set(name, withLayer(place, configOf(LAYERS[name]), (layer) => run(layer, LAYERS[name])));
+  return wanted.get(name);
+}
+
+function claims() {
+  const all = {};
+  for (const [name, layerOf] of Object.entries(LAYERS)) {
+    Object.assign(
+      all,
+      everywhere(`${name} routes, trains and agrees with the CPU engine`, (place) =>
+        withLayer(place, configOf(layerOf), async (layer) => {
+          const [got, want] = [await run(layer, layerOf), await onTheCpu(name)];
+          assertEqual("experts", [...got.first.routing.experts], [...want.first.routing.experts]);
+          assertClose("output", got.first.output, want.first.output);
+          assertClose("gradient", got.gradients.x, want.gradients.x);
+          assertClose("output after the step", got.second.output, want.second.output);
+          assert(got.second.output.some((y, i) => y !== got.first.output[i]), "the step changed nothing");
+        }),
+      ),
+      everywhere(`${name} is described as it can be made again`, (place) =>
+        withLayer(place, configOf(layerOf), (layer) =>
+          withLayer(place, layer.config, async (again) => {
+            assertEqual("config", again.config, layer.config);
+            const table = layer.config.router.table;
+            assert(table === undefined || [table].flat()[0] instanceof Uint32Array, "tables are typed arrays");
+          }),
+        ),
+      ),
+    );
+  }
+  for (const [what, [config, field]] of Object.entries(CONFIGS)) {
+    Object.assign(
+      all,
+      everywhere(`createLayer refuses ${what}`, async (place) => {
+        const error = await assertCode(what, "INVALID_CONFIG", () => withLayer(place, { ...BASE, ...config }, () => {}));
+        assertEqual("field", error.details.field, field);
+      }),
+    );
+  }
+  for (const [what, [name, options, code, word]] of Object.entries(CALLS)) {
+    Object.assign(
+      all,
+      everywhere(`forward of ${name} refuses ${what} and the layer works on`, (place) =>
+        withLayer(place, configOf(LAYERS[name]), async (layer) => {
+          const error = await assertCode(what, code, () => layer.forward(X, options));
+          assert(error.message.includes(word), `${error.message} names ${word}`);
+          assertEqual("tokens", (await layer.forward(X, LAYERS[name].options)).routing.tokens, TOKENS);
+        }),
+      ),
+    );
+  }
+  return all;
+}
+
+export default claims();
