@@ -3,7 +3,7 @@
 //! Parts: dims
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> taken: array<u32>;                // u32[T, E]: slot, or NONE
+@group(0) @binding(1) var<storage, read> pairs: array<u32>;                // u32[T, E]: slot, or NONE
 @group(0) @binding(2) var<storage, read> router: array<f32>;               // f32[2, T, stride]: [1] scores
 @group(0) @binding(3) var<storage, read_write> expert_of: array<u32>;      // u32[T, k]: by number, then NONE
 @group(0) @binding(4) var<storage, read_write> chosen: array<f32>;         // f32[T, columns]: score of each choice
@@ -15,7 +15,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if (t >= dims.tokens) { return; }
     var j = 0u;
     for (var e = 0u; e < dims.experts; e++) {
-        let slot = taken[t * dims.experts + e];
+        let slot = pairs[t * dims.experts + e];
         if (slot == NONE || j >= dims.choices) { continue; }
         expert_of[t * dims.choices + j] = e;
         chosen[t * dims.columns + j] = router[(dims.tokens + t) * dims.stride + e];

@@ -31,6 +31,9 @@ part!(
     /// Counter-based random numbers.
     RNG, "rng");
 part!(
+    /// Pairs of tokens and experts while experts choose.
+    PAIRS, "pairs");
+part!(
     /// Jitter of the router's input.
     JITTER, "jitter");
 

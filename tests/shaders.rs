@@ -161,6 +161,7 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         noise,
         threshold,
         iteration,
+        nominees,
     ];
     let wgsl: Vec<(&str, u32)> =
         members.iter().map(|member| (member.name.as_deref().unwrap_or_default(), member.offset)).collect();

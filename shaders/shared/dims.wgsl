@@ -42,6 +42,7 @@ struct Dims {
     noise: f32,           // floor, or width, of the noise on logits
     threshold: f32,       // that a score must reach
     iteration: u32,       // of a solver: which one this is
+    nominees: u32,        // experts that a token may name
 }
 
 /// In `slot` and `row` of a placement: the assignment was dropped.

@@ -2,23 +2,27 @@
 //! the GPU, binding by binding.
 
 mod activation;
+mod choose;
 mod combine;
 mod combine_backward;
 mod exchange;
-mod expert_choice;
 mod expert_in;
 mod expert_in_backward;
 mod expert_out;
 mod expert_out_backward;
 mod gate_backward;
+mod line_up;
 mod lookup;
 mod loss_sums;
 mod losses;
 mod matmul;
+mod nominate;
+mod pairs;
 mod place;
 mod route;
 mod router_backward;
 mod router_logits;
+mod settle;
 mod sgd;
 mod sinkhorn;
 mod slot_count;
@@ -27,22 +31,25 @@ mod slot_scan;
 mod taken;
 mod weight_gradient;
 
+pub use choose::CHOOSE;
 pub use combine::COMBINE;
 pub use combine_backward::COMBINE_BACKWARD;
 pub use exchange::{EXCHANGE, SPAN as EXCHANGE_SPAN};
-pub use expert_choice::EXPERT_CHOICE;
 pub use expert_in::EXPERT_IN;
 pub use expert_in_backward::EXPERT_IN_BACKWARD;
 pub use expert_out::EXPERT_OUT;
 pub use expert_out_backward::EXPERT_OUT_BACKWARD;
 pub use gate_backward::GATE_BACKWARD;
+pub use line_up::LINE_UP;
 pub use lookup::LOOKUP;
 pub use loss_sums::LOSS_SUMS;
 pub use losses::{LOSS_NAMES, LOSSES};
+pub use nominate::NOMINATE;
 pub use place::PLACE;
 pub use route::ROUTE;
 pub use router_backward::ROUTER_BACKWARD;
 pub use router_logits::ROUTER_LOGITS;
+pub use settle::SETTLE;
 pub use sgd::SGD;
 pub use sinkhorn::SINKHORN;
 pub use slot_count::{BLOCK, SLOT_COUNT};
@@ -106,6 +113,7 @@ pub struct Dims {
     pub noise: f32,
     pub threshold: f32,
     pub iteration: u32,
+    pub nominees: u32,
 }
 
 /// Whether a kernel writes a binding.
@@ -224,12 +232,15 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<(usize, usize, usize)> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 23] = [
+pub static ALL: [&Kernel; 26] = [
     &ROUTER_LOGITS,
     &ROUTE,
     &LOOKUP,
     &SINKHORN,
-    &EXPERT_CHOICE,
+    &NOMINATE,
+    &CHOOSE,
+    &SETTLE,
+    &LINE_UP,
     &TAKEN,
     &SLOT_COUNT,
     &SLOT_COUNT_BY_KEY,

@@ -1,5 +1,6 @@
 //! Places of assignments within groups, by priority.
 
+use super::pairs::sortable;
 use super::{Access::*, Call, DECLINED, Kernel, Slice, bound};
 use crate::{rng, shader};
 
@@ -52,10 +53,4 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             *count += 1;
         }
     }
-}
-
-/// Bits of a finite float that order as the float does.
-fn sortable(v: f32) -> u32 {
-    let bits = (v + 0.0).to_bits();
-    if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }

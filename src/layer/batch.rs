@@ -53,6 +53,21 @@ pub struct Exchange {
     pub home: Buffer<f32>,
 }
 
+/// Buffers of experts that choose; placeholders where they do not.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    /// `u32[T, E]`: what a pair is while experts choose, then the slot of each token that an expert took, or none.
+    pub pairs: Buffer<u32>,
+    /// `u32[T, E]`: what experts rank tokens by.
+    pub keys: Buffer<u32>,
+    /// `u32[2, G, E, min(C, S), 2]`: scratch of the sort by keys.
+    pub lines: Buffer<u32>,
+    /// `u32[G, 4]`: how far the rounds have come.
+    pub progress: Buffer<u32>,
+    /// `u32[G, E]`: the key of each expert's last token.
+    pub last_keys: Buffer<u32>,
+}
+
 /// What a forward pass works on.
 #[derive(Debug)]
 pub struct Batch {
@@ -116,8 +131,8 @@ pub struct Batch {
     pub prices: Buffer<f32>,
     /// `f32[G, 4]`: how a solver ended: iterations, last change.
     pub solver: Buffer<f32>,
-    /// `u32[T, E]`: slot of each token that an expert took, or none, where experts choose.
-    pub taken: Buffer<u32>,
+    /// Where experts choose.
+    pub choice: Choice,
     buffers: Vec<BufferId>,
 }
 
@@ -195,7 +210,14 @@ impl Batch {
         plan.want("the labels", of_router(s.chooses == Chooses::Labels, tokens));
         plan.want("the experts' prices", of_router(s.chooses == Chooses::Tokens, s.groups * s.experts));
         plan.want("the solver's state", [s.groups, 4]);
-        plan.want("the tokens taken", of_router(s.chooses == Chooses::Experts, tokens * s.experts));
+        let experts_choose = s.chooses == Chooses::Experts;
+        let pairs = volume(&[tokens, s.experts]);
+        let lines = volume(&[4, s.groups, s.experts, dims.slots.min(dims.group_tokens) as usize]);
+        plan.want("the pairs", of_router(experts_choose, pairs));
+        plan.want("the experts' keys", of_router(experts_choose, pairs));
+        plan.want("the experts' lines", of_router(experts_choose, lines));
+        plan.want("the rounds' progress", of_router(experts_choose, 4 * s.groups));
+        plan.want("the last keys", of_router(experts_choose, s.groups * s.experts));
         if s.devices > 1 {
             plan.want("rows received by the experts", [rows, s.d]);
             plan.want("rows brought home", [rows, s.d]);
@@ -231,7 +253,13 @@ impl Batch {
             labels: made.next(),
             prices: made.next(),
             solver: made.next(),
-            taken: made.next(),
+            choice: Choice {
+                pairs: made.next(),
+                keys: made.next(),
+                lines: made.next(),
+                progress: made.next(),
+                last_keys: made.next(),
+            },
             exchange: (s.devices > 1).then(|| Exchange { received: made.next(), home: made.next() }),
             buffers,
         })

@@ -9,7 +9,7 @@ mod sizes;
 mod traffic;
 
 pub use backward::{Gradient, record as record_backward, record_sgd};
-pub use batch::{Backward, Batch, Exchange};
+pub use batch::{Backward, Batch, Choice, Exchange};
 pub use forward::{record as record_forward, record_losses};
 pub use pack::{Packed, pack, unpack};
 pub use parameters::Parameters;

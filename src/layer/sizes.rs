@@ -105,7 +105,8 @@ impl Sizes {
         let tokens = dims.tokens as usize;
         match self.chooses {
             Chooses::Experts => {
-                volume(&[self.groups, self.experts, dims.slots as usize]).saturating_add(volume(&[tokens, self.units]))
+                let places = volume(&[self.groups, self.experts, dims.slots as usize]).min(volume(&[tokens, self.k]));
+                places.saturating_add(volume(&[tokens, self.units]))
             }
             Chooses::Tokens | Chooses::Labels => volume(&[tokens, self.columns()]),
         }

@@ -4,6 +4,7 @@
 
 mod expert_choice;
 mod hash;
+mod matching;
 mod sinkhorn;
 mod slots;
 mod switches;

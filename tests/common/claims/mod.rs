@@ -43,6 +43,7 @@ macro_rules! on_every_engine {
             routers::these_routers_move_rows_twice_each_way,
             expert_choice::expert_choice_agrees_with_the_oracle,
             expert_choice::every_expert_takes_exactly_as_many_tokens_as_it_may,
+            expert_choice::thousands_of_tokens_are_ranked_exactly,
             sinkhorn::sinkhorn_agrees_with_the_oracle,
             sinkhorn::prices_even_out_what_the_tokens_ask_for,
             hash::hash_layers_agree_with_the_oracle,

@@ -4,7 +4,12 @@ use std::rc::Rc;
 
 use webmoe::config::{ExpertChoice, LayerConfig, RouterConfig, SharedExpert};
 use webmoe::engine::Engine;
+use webmoe::reference::routing::Scores;
+use webmoe::reference::routing::expert_choice::choose;
+use webmoe::session::{ForwardOptions, Read};
 
+use super::super::super::engine::layer_of;
+use super::super::super::inputs::{tokens, weights};
 use super::super::super::trial::{Trial, check_trials};
 use super::{layer_with, routing, run};
 
@@ -59,4 +64,28 @@ pub async fn every_expert_takes_exactly_as_many_tokens_as_it_may(engine: &Rc<Eng
             assert_eq!(places, (0..slots as i32).collect::<Vec<_>>(), "expert {e}: one token a slot");
         }
     }
+}
+
+/// The plan of a forward pass of many tokens is that of the scores it gives, whose ties are as they are.
+async fn check_many(engine: &Rc<Engine>, slots: usize) {
+    let (experts, count) = (64, 4096);
+    let config = layer_with(experts, expert_choice(slots));
+    let mut layer = layer_of(engine, &config, &weights(&config, 6)).await;
+    let options = ForwardOptions { read: vec![Read::Scores, Read::Routing], ..ForwardOptions::default() };
+    let output = layer.forward(&tokens(&config, 6, count), &options).await.expect("a layer that runs");
+    let (scores, routing) = (output.scores.expect("scores were read"), output.routing.expect("routing was read"));
+    let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
+    let wanted = choose(Scores::new(&scores, experts), slots).expect("no more than there are").buffers(experts);
+    for (e, wanted) in wanted.into_iter().enumerate() {
+        let mut got = vec![usize::MAX; slots];
+        for at in (0..routing.experts.len()).filter(|at| routing.experts[*at] == e as i32) {
+            got[routing.positions[at] as usize] = at / routing.slots;
+        }
+        assert_eq!(got, wanted, "expert {e} of {slots} places");
+    }
+}
+
+pub async fn thousands_of_tokens_are_ranked_exactly(engine: &Rc<Engine>) {
+    check_many(engine, 128).await;
+    check_many(engine, 4096).await;
 }

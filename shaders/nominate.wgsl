@@ -1,0 +1,47 @@
+//! nominate.wgsl — which experts each token names, and the keys by which experts rank tokens.
+//! Twin: src/kernels/nominate.rs   Dispatch: linear over T·E
+//! Parts: dims, linear, pairs
+//!
+//! A token ranks experts by its logits, equal ones by number, and names its first `nominees` of those that score `threshold`.
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> router: array<f32>;      // f32[2, T, stride]: logits, scores
+@group(0) @binding(2) var<storage, read> counts: array<u32>;      // u32[G, 1, E]: tokens that an expert has, read if KEY is 3
+@group(0) @binding(3) var<storage, read_write> pairs: array<u32>; // u32[T, E]: OPEN + rank, or NONE
+@group(0) @binding(4) var<storage, read_write> keys: array<u32>;  // u32[T, E]
+
+override KEY: u32 = 0u;     // 0 score, 1 logit, 2 score less the best other, 3 the same of others with room, 4 arrival
+override RANKED: u32 = 0u;  // 0: every expert is named, all as the first
+override AGAIN: u32 = 0u;   // keys anew: 1 of all pairs, 2 of those that are open; the pairs stay as they are
+
+@compute @workgroup_size(LINEAR_WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+    let at = linear(id);
+    if (at >= dims.tokens * dims.experts) { return; }
+    if (AGAIN == 2u && !is_open(pairs[at])) { return; }
+    let t = at / dims.experts;
+    let e = at % dims.experts;
+    let logits_at = t * dims.stride;
+    let scores_at = (dims.tokens + t) * dims.stride;
+    let counts_at = t / dims.group_tokens * dims.experts;
+    let logit = router[logits_at + e];
+    let score = router[scores_at + e];
+    var rank = 0u;
+    var other = 0.0;
+    if (RANKED == 1u || KEY == 2u || KEY == 3u) {
+        for (var o = 0u; o < dims.experts; o++) {
+            if (o == e) { continue; }
+            let h = router[logits_at + o];
+            rank += u32(h > logit || (h == logit && o < e));
+            if (KEY != 3u || counts[counts_at + o] < dims.slots) { other = max(other, router[scores_at + o]); }
+        }
+    }
+    var key = score;
+    if (KEY == 1u) { key = logit; }
+    if (KEY == 2u || KEY == 3u) { key = score - other; }
+    if (KEY == 4u) { key = 0.0; }   // equal keys go to the lower token
+    keys[at] = sortable(key);
+    if (AGAIN != 0u) { return; }
+    let named = RANKED == 0u || rank < dims.nominees;
+    pairs[at] = select(NONE, OPEN + select(0u, rank, RANKED == 1u), named && score >= dims.threshold);
+}

@@ -1,0 +1,65 @@
+//! settle.wgsl — the tokens' turn: each one that more than k experts have keeps the k of the largest logits and leaves the others.
+//! Twin: src/kernels/settle.rs   Dispatch: (ceil(T / 64), 1, 1)
+//! Parts: dims, pairs
+//!
+//! Equal logits: the lower expert is kept. Bit by bit: how many of its experts have a logit of at least so much?
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> router: array<f32>;                 // f32[2, T, stride]: [0] logits
+@group(0) @binding(2) var<storage, read_write> pairs: array<u32>;            // u32[T, E]
+@group(0) @binding(3) var<storage, read_write> counts: array<atomic<u32>>;   // u32[G, 1, E]: tokens that an expert has
+@group(0) @binding(4) var<storage, read_write> progress: array<atomic<u32>>; // u32[G, 4], as in choose
+
+/// 0: in the next round the token is asked again; 1: not by experts that it would leave (deferred acceptance);
+/// 2: nor by any once it has k (immediate acceptance).
+override FINAL: u32 = 0u;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u) {
+    let t = id.x;
+    if (t >= dims.tokens) { return; }
+    let g = t / dims.group_tokens;
+    let round = dims.iteration;
+    if (FINAL != 2u && round > 0u && atomicLoad(&progress[4u * g + ((round + 1u) & 1u)]) == 0u) { return; }
+    let pairs_at = t * dims.experts;
+    let logits_at = t * dims.stride;
+    var held = 0u;
+    for (var e = 0u; e < dims.experts; e++) { held += u32(is_held(pairs[pairs_at + e])); }
+    if (held < dims.choices || (FINAL == 0u && held == dims.choices)) { return; }
+    if (FINAL == 2u) {
+        for (var e = 0u; e < dims.experts; e++) {
+            if (is_open(pairs[pairs_at + e])) { pairs[pairs_at + e] = NONE; }
+        }
+        return;
+    }
+
+    // the k-th largest logit, and how many are larger
+    var least = 0u;
+    var larger = 0u;
+    for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
+        var reach = 0u;
+        for (var e = 0u; e < dims.experts; e++) {
+            reach += u32(is_held(pairs[pairs_at + e]) && sortable(router[logits_at + e]) >= (least | bit));
+        }
+        if (reach >= dims.choices) { least |= bit; } else { larger = reach; }
+    }
+    var equal = dims.choices - larger;   // of those with this logit so many are kept
+    var left = 0u;
+    for (var e = 0u; e < dims.experts; e++) {
+        let pair = pairs[pairs_at + e];
+        let logit = sortable(router[logits_at + e]);
+        var keep = logit > least;
+        if (is_held(pair)) {
+            if (logit == least && equal > 0u) { equal--; keep = true; }
+            if (!keep) {
+                atomicSub(&counts[g * dims.experts + e], 1u);
+                left++;
+            }
+        } else {
+            // an open pair is worth more than the last one kept if its logit is larger, or as large at a lower expert
+            keep = FINAL == 0u || keep || (logit == least && equal > 0u);
+        }
+        if (!keep) { pairs[pairs_at + e] = NONE; }
+    }
+    if (left > 0u) { atomicAdd(&progress[4u * g + (round & 1u)], left); }
+}
