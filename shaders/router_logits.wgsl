@@ -19,5 +19,5 @@ fn store(row: u32, col: u32, c0: vec4f, c1: vec4f) {
 
 @compute @workgroup_size(TILE_WORKGROUP)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-    product(0u, group.y * TILE_ROWS, dims.tokens, group.x, lane, dims.d4, dims.stride / 4u);
+    product(0u, dims.d4, group.y * TILE_ROWS, dims.tokens, group.x, lane, dims.d4, dims.stride / 4u);
 }

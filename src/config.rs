@@ -151,6 +151,11 @@ pub struct LayerConfig {
     pub d_ff: usize,
     /// Number of experts, `E`.
     pub experts: usize,
+    /// Hidden width of each expert that has weights, at most `d_ff`; `None`: `d_ff` for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expert_widths: Option<Vec<usize>>,
+    /// How many of the experts, the last ones, return their token as it is: they cost nothing and have no weights.
+    pub identity_experts: usize,
     /// Nonlinearity of the experts.
     pub activation: Activation,
     /// `act(x·W1) ⊙ (x·W3)` instead of `act(x·W1)` (SwiGLU, GEGLU).
@@ -192,6 +197,8 @@ impl LayerConfig {
             d_model,
             d_ff,
             experts,
+            expert_widths: None,
+            identity_experts: 0,
             activation: Activation::Gelu,
             gated: false,
             bias: false,
@@ -209,6 +216,20 @@ impl LayerConfig {
     /// Most choices of a token, `k`.
     pub fn k(&self) -> usize {
         self.router.choices(self.experts)
+    }
+
+    /// Experts that have weights: all but the identities.
+    pub fn feed_forward_experts(&self) -> usize {
+        self.experts - self.identity_experts
+    }
+
+    /// Hidden width `F_e` of expert `e`: 0 for an identity.
+    pub fn width(&self, e: usize) -> usize {
+        match &self.expert_widths {
+            _ if e >= self.feed_forward_experts() => 0,
+            Some(widths) => widths[e],
+            None => self.d_ff,
+        }
     }
 
     /// Rows of the router's weights: an expert each, or none where nothing is learned.

@@ -146,6 +146,22 @@ pub enum Error {
         /// Its value, in words (`NaN`, `inf`, `-inf`).
         value: String,
     },
+    /// A weight beyond the hidden width of its expert.
+    #[error(
+        "`{what}[{index}]` is {value}, but expert {expert} has a hidden width of {width}; every value beyond it must be 0"
+    )]
+    BeyondWidth {
+        /// The array.
+        what: String,
+        /// The first such entry that is not 0.
+        index: usize,
+        /// Its value, in words.
+        value: String,
+        /// The expert that it belongs to.
+        expert: usize,
+        /// Hidden width of the expert, from `expertWidths`.
+        width: usize,
+    },
     /// More memory than the device allows for one buffer.
     #[error(
         "{what} needs {bytes} bytes, the device allows {limit} in one buffer; use fewer tokens, slots or experts, or the CPU engine"
@@ -243,6 +259,7 @@ impl Error {
             Error::UnknownWeights { .. } => "UNKNOWN_WEIGHTS",
             Error::MissingWeights { .. } => "MISSING_WEIGHTS",
             Error::NonFinite { .. } => "NON_FINITE",
+            Error::BeyondWidth { .. } => "BEYOND_WIDTH",
             Error::TooLarge { .. } => "TOO_LARGE",
             Error::UnknownRead { .. } => "UNKNOWN_READ",
             Error::InvalidArgument { .. } => "INVALID_ARGUMENT",

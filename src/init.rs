@@ -2,7 +2,7 @@
 
 use crate::config::LayerConfig;
 use crate::rng::hash_u32;
-use crate::weights::{LayerWeights, NAMES, Weights};
+use crate::weights::{LayerWeights, NAMES, Weights, beyond_width};
 
 /// Takes the place of a layer's number in the random numbers of the weights, so that no other use shares them.
 const WEIGHTS_STREAM: u32 = 0x7765_6967;
@@ -10,8 +10,8 @@ const WEIGHTS_STREAM: u32 = 0x7765_6967;
 /// The first weights of a layer: biases zero, everything else from a normal distribution cut off at two standard
 /// deviations σ; the same for the same seed on every machine.
 ///
-/// σ² is `0.1/d` for the router, `1/d` for what reads a token, `1/F` (the shared expert's: `1/Fs`) for what reads a
-/// hidden layer.
+/// σ² is `0.1/d` for the router, `1/d` for what reads a token, and for what reads a hidden layer 1 over its width: `1/F_e`,
+/// the shared expert's `1/Fs`. What lies beyond an expert's width is zero.
 ///
 /// # Source
 /// Fedus, Zoph, Shazeer 2021 (Switch), reduced initialisation: truncated normal of `sqrt(s/fan_in)`; `s = 0.1` steadies
@@ -21,13 +21,17 @@ pub fn init(config: &LayerConfig) -> LayerWeights {
         let variance = match name {
             "router" => 0.1 / config.d_model as f64,
             "w1" | "w3" | "sharedW1" | "sharedW3" | "sharedGate" => 1.0 / config.d_model as f64,
-            "w2" => 1.0 / config.d_ff as f64,
+            "w2" => 1.0,
             "sharedW2" => config.shared_expert.map_or(0.0, |shared| 1.0 / shared.d_ff as f64),
             _ => return vec![0.0; len],
         };
         let array = NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32;
-        let sigma = variance.sqrt();
-        (0..len).map(|i| (sigma * truncated_normal(config.seed, array, i as u64)) as f32).collect()
+        let value = |i: usize| {
+            let of_expert = if name == "w2" { config.width(i / (config.d_model * config.d_ff)) } else { 1 };
+            let sigma = (variance / of_expert as f64).sqrt();
+            (sigma * truncated_normal(config.seed, array, i as u64)) as f32
+        };
+        (0..len).map(|i| if beyond_width(config, name, i).is_some() { 0.0 } else { value(i) }).collect()
     })
 }
 

@@ -161,11 +161,7 @@ pub fn forward_exact(
         for (j, &chosen) in chosen[token].iter().enumerate() {
             let at = token * config.k() + j;
             if routing.kept[at] {
-                add_scaled(
-                    y,
-                    routing.weights[at],
-                    &expert::routed(config, weights, chosen).forward(config.activation, x),
-                );
+                add_scaled(y, routing.weights[at], &expert::forward(config, weights, chosen, x));
             }
         }
         shared::add_forward(config, weights, x, y);
@@ -205,10 +201,9 @@ pub fn backward_exact(
         let kept = &forward.routing.kept[token * k..][..chosen[token].len()];
         let mut dw = vec![0.0; kept.len()];
         for (j, &chosen) in chosen[token].iter().enumerate().filter(|(j, _)| kept[*j]) {
-            let expert = expert::routed(config, weights, chosen);
-            dw[j] = dot(dy, &expert.forward(config.activation, x));
+            dw[j] = dot(dy, &expert::forward(config, weights, chosen, x));
             let dy = scaled(forward.routing.weights[token * k + j], dy);
-            expert.backward(config.activation, x, &dy, &mut expert::routed_mut(config, &mut grads, chosen), dx);
+            expert::backward(config, weights, chosen, x, &dy, &mut grads, dx);
         }
         shared::add_backward(config, weights, x, dy, &mut grads, dx);
         let Some(gate) = &gate else { continue };

@@ -5,25 +5,28 @@ use crate::error::Error;
 
 /// The weights of a layer, or anything shaped like them, row-major, `[out, in]` as in Hugging Face checkpoints.
 ///
-/// `E` experts, `d` = `dModel`, `F` = `dFf`, `Fs` = `sharedExpert.dFf`. The gate is the half that goes through the
-/// activation: `act(x·W1ᵀ + b1) ⊙ (x·W3ᵀ + b3)`.
+/// `E` experts, `E'` of them with weights (all but the `identityExperts`), `d` = `dModel`, `F` = `dFf`,
+/// `Fs` = `sharedExpert.dFf`. The gate is the half that goes through the activation: `act(x·W1ᵀ + b1) ⊙ (x·W3ᵀ + b3)`.
+///
+/// An expert of `expertWidths[e] < F` has the same shapes: rows of w1, w3, b1 and b3 and columns of w2 beyond its width are
+/// 0, and so are their gradients.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights<T> {
     /// `[E, d]`: the router; `[0, d]` where nothing is learned.
     pub router: Vec<T>,
     /// `[E]`, with `routerBias`.
     pub router_bias: Option<Vec<T>>,
-    /// `[E, F, d]`: into the hidden layer.
+    /// `[E', F, d]`: into the hidden layer.
     pub w1: Vec<T>,
-    /// `[E, d, F]`: out of the hidden layer.
+    /// `[E', d, F]`: out of the hidden layer.
     pub w2: Vec<T>,
-    /// `[E, F, d]`, with `gated`: the factor of the activated half.
+    /// `[E', F, d]`, with `gated`: the factor of the activated half.
     pub w3: Option<Vec<T>>,
-    /// `[E, F]`, with `bias`.
+    /// `[E', F]`, with `bias`.
     pub b1: Option<Vec<T>>,
-    /// `[E, d]`, with `bias`.
+    /// `[E', d]`, with `bias`.
     pub b2: Option<Vec<T>>,
-    /// `[E, F]`, with `bias` and `gated`.
+    /// `[E', F]`, with `bias` and `gated`.
     pub b3: Option<Vec<T>>,
     /// `[Fs, d]`, with `sharedExpert`.
     pub shared_w1: Option<Vec<T>>,
@@ -44,7 +47,7 @@ pub const NAMES: [&str; 12] =
 
 /// The shape of the array `name` in a layer, or `None` if the layer has no such array.
 pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {
-    let (d, f, e) = (config.d_model, config.d_ff, config.experts);
+    let (d, f, e) = (config.d_model, config.d_ff, config.feed_forward_experts());
     let given = |there: bool, shape: &[usize]| there.then(|| shape.to_vec());
     let shared = |there: bool, shape: fn(usize, usize) -> Vec<usize>| {
         config.shared_expert.filter(|_| there).map(|expert| shape(d, expert.d_ff))
@@ -69,6 +72,18 @@ pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {
 /// The arrays that a layer has, by name and shape, in the order of [`NAMES`].
 pub fn shapes(config: &LayerConfig) -> Vec<(&'static str, Vec<usize>)> {
     NAMES.into_iter().filter_map(|name| Some((name, shape(config, name)?))).collect()
+}
+
+/// The expert beyond whose hidden width an entry of the array `name` lies, if it does: such entries are 0.
+pub fn beyond_width(config: &LayerConfig, name: &str, index: usize) -> Option<usize> {
+    let (d, f) = (config.d_model, config.d_ff);
+    let (expert, unit) = match name {
+        "w1" | "w3" => (index / (f * d), index / d % f),
+        "w2" => (index / (d * f), index % f),
+        "b1" | "b3" => (index / f, index % f),
+        _ => return None,
+    };
+    (unit >= config.width(expert)).then_some(expert)
 }
 
 /// The number of values in an array of `shape`; saturates instead of overflowing.
@@ -162,7 +177,7 @@ impl LayerWeights {
     /// Checks that exactly the arrays of the layer are there, with their lengths, all finite.
     ///
     /// # Errors
-    /// The first array that is missing, superfluous, of a wrong length or not finite, by name.
+    /// The first array that is missing, superfluous, of a wrong length, not finite or not 0 beyond a width, by name.
     pub fn check(&self, config: &LayerConfig) -> Result<(), Error> {
         for name in NAMES {
             match (self.get(name), shape(config, name)) {
@@ -180,7 +195,7 @@ impl LayerWeights {
 /// Checks one array of a layer: that the layer has it, its length, that every value is finite.
 ///
 /// # Errors
-/// [`Error::UnknownWeights`], [`Error::WrongLength`] or [`Error::NonFinite`], by name.
+/// [`Error::UnknownWeights`], [`Error::WrongLength`], [`Error::NonFinite`] or [`Error::BeyondWidth`], by name.
 pub fn check_array(config: &LayerConfig, name: &str, values: &[f32]) -> Result<(), Error> {
     let what = name.to_owned();
     let Some(shape) = shape(config, name) else {
@@ -191,8 +206,18 @@ pub fn check_array(config: &LayerConfig, name: &str, values: &[f32]) -> Result<(
     if got != wanted {
         return Err(Error::WrongLength { what, got, wanted, shape: format!("{shape:?}") });
     }
-    match values.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(Error::NonFinite { what, index, value: values[index].to_string() }),
-        None => Ok(()),
+    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
+        return Err(Error::NonFinite { what, index, value: values[index].to_string() });
     }
+    if config.expert_widths.is_none() {
+        return Ok(());
+    }
+    let unused = |(index, value): (usize, &f32)| match beyond_width(config, name, index) {
+        Some(expert) if *value != 0.0 => {
+            let (what, value, width) = (what.clone(), value.to_string(), config.width(expert));
+            Err(Error::BeyondWidth { what, index, value, expert, width })
+        }
+        _ => Ok(()),
+    };
+    values.iter().enumerate().try_for_each(unused)
 }

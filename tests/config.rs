@@ -41,7 +41,7 @@ fn what_is_left_out_has_the_documented_default() {
     assert_eq!(
         printed,
         json!({
-            "dModel": 8, "dFf": 16, "experts": 8, "activation": "gelu", "gated": false, "bias": false,
+            "dModel": 8, "dFf": 16, "experts": 8, "identityExperts": 0, "activation": "gelu", "gated": false, "bias": false,
             "routerBias": false,
             "router": {
                 "kind": "topK", "k": 2, "scoring": "softmax", "softmaxOver": "all", "renormalize": "none",
@@ -66,7 +66,8 @@ fn a_dropless_layer_on_one_device_is_the_default() {
 #[test]
 fn what_a_config_prints_describes_the_same_layer() {
     let full = json!({
-        "dModel": 8, "dFf": 16, "experts": 8, "activation": "silu", "gated": true, "bias": true, "routerBias": true,
+        "dModel": 8, "dFf": 16, "experts": 8, "expertWidths": [16, 1, 7, 8, 9, 16], "identityExperts": 2,
+        "activation": "silu", "gated": true, "bias": true, "routerBias": true,
         "router": {
             "kind": "topK", "k": 3, "scoring": "sigmoid", "softmaxOver": "selected", "renormalize": "preDrop",
             "selectionBias": [0.0, 0.5, -1.0, 0.25, 0.0, 0.0, 0.0, 2.0], "expertGroups": 4, "groupLimit": 2,
@@ -135,6 +136,11 @@ fn sizes_must_be_positive_whole_numbers() {
     assert_invalid(with(json!({ "sharedExpert": {} })), "sharedExpert.dFf", "missing");
     assert_invalid(with(json!({ "sharedExpert": { "dFf": 0 } })), "sharedExpert.dFf", "0");
     assert_invalid(with(json!({ "seed": -1 })), "seed", "-1");
+    assert_invalid(with(json!({ "identityExperts": -1 })), "identityExperts", "-1");
+    assert_invalid(with(json!({ "identityExperts": 8 })), "identityExperts", "8");
+    assert_invalid(with(json!({ "expertWidths": [1, 0] })), "expertWidths[1]", "0");
+    assert_invalid(with(json!({ "expertWidths": [1, 2, 17] })), "expertWidths[2]", "17");
+    assert_invalid(with(json!({ "expertWidths": [1.5] })), "expertWidths[0]", "1.5");
     assert_invalid(with(json!({ "seed": 0.5 })), "seed", "0.5");
 }
 
@@ -243,6 +249,11 @@ fn fields_that_do_not_fit_together_are_named_with_their_numbers() {
         error(router(json!({ "selectionBias": [1, 2] }))),
         Error::WrongLength { what, got: 2, wanted: 8, shape }
     );
+    let (what, shape) = ("expertWidths".to_owned(), "[6]".to_owned());
+    assert_eq!(
+        error(with(json!({ "expertWidths": [1, 2, 3, 4, 5, 6, 7, 8], "identityExperts": 2 }))),
+        Error::WrongLength { what, got: 8, wanted: 6, shape }
+    );
     assert_eq!(error(with(json!({ "lossWeights": { "balance": 1 } }))).code(), "UNKNOWN_LOSS");
     assert_invalid(with(json!({ "lossWeights": { "z": "1" } })), "lossWeights.z", "\"1\"");
 }
@@ -278,6 +289,25 @@ fn weights_are_refused_by_name() {
     let extra = LayerWeights { w3: Some(vec![0.0; 1024]), ..good };
     assert_eq!(extra.check(&config).map_err(|e| e.code()), Err("UNKNOWN_WEIGHTS"));
     assert_eq!(check_array(&config, "w4", &[]).map_err(|e| e.code()), Err("UNKNOWN_WEIGHTS"));
+}
+
+#[test]
+fn weights_beyond_a_width_are_refused_by_expert() {
+    let config = parse(&with(json!({ "bias": true, "expertWidths": [16, 3, 16, 16, 16, 16], "identityExperts": 2 })))
+        .expect("valid");
+    let mut given: LayerWeights = Weights::build(&config, |_, len| vec![0.0; len]);
+    assert_eq!((given.w1.len(), given.w2.len(), given.b2.as_ref().map(Vec::len)), (768, 768, Some(48)));
+    assert_eq!(given.check(&config), Ok(()));
+    given.w2[16 * 8 + 2] = 1.0;
+    assert_eq!(given.check(&config), Ok(()), "the third of three hidden units");
+    for (name, index) in [("w1", 16 * 8 + 3 * 8), ("w2", 16 * 8 + 3), ("b1", 16 + 3)] {
+        let mut beyond = given.clone();
+        beyond.get_mut(name).expect("an array of the layer")[index] = -0.5;
+        let (what, value) = (name.to_owned(), "-0.5".to_owned());
+        let error = Error::BeyondWidth { what, index, value, expert: 1, width: 3 };
+        assert_eq!(beyond.check(&config), Err(error.clone()));
+        assert_eq!(error.code(), "BEYOND_WIDTH");
+    }
 }
 
 #[test]

@@ -43,6 +43,7 @@ struct Dims {
     threshold: f32,       // that a score must reach
     iteration: u32,       // of a solver: which one this is
     nominees: u32,        // experts that a token may name
+    identities: u32,      // experts, the last ones, that return their token as it is
 }
 
 /// In `slot` and `row` of a placement: the assignment was dropped.

@@ -10,8 +10,9 @@ const TILE_WORKGROUP = 64u;
 var<workgroup> stage_a: array<vec4f, 320>;   // [64 rows, 4 of k (+1)]
 var<workgroup> stage_b: array<vec4f, 256>;   // [16 k, 16 of columns]
 
-/// See nn_direct.wgsl. `first`, `end` and `block` are the same for the whole workgroup.
-fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4: u32) {
+/// See nn_direct.wgsl. All arguments but `lane` are the same for the whole workgroup.
+fn product(b_base: u32, b_stride: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4: u32) {
+    if (block * 16u >= n4) { return; }
     let row = first + (lane >> 3u) * 8u;
     let col = block * 16u + (lane & 7u) * 2u;
     var c00 = vec4f(); var c01 = vec4f();
@@ -29,7 +30,7 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
             stage_a[lane * 5u + q] = select(vec4f(), load_a(own_row, min(k0 + q, k4 - 1u)), inside);
             let k = k0 * 4u + q * 4u + (lane >> 4u);
             let column = min(block * 16u + (lane & 15u), n4 - 1u);
-            stage_b[q * 64u + lane] = select(vec4f(), b[b_base + min(k, 4u * k4 - 1u) * n4 + column], k < 4u * k4);
+            stage_b[q * 64u + lane] = select(vec4f(), b[b_base + min(k, 4u * k4 - 1u) * b_stride + column], k < 4u * k4);
         }
         workgroupBarrier();
         let ra = (lane >> 3u) * 40u;

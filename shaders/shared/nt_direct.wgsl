@@ -1,6 +1,6 @@
 //! nt_direct.wgsl — C[r, c] = Σ_k A[r, k] · B[c, k], 16 rows x 16 columns an invocation, no workgroup memory and no barrier.
 //!
-//! A part: the kernel declares `b` (f32[.., columns, 4·k4] as vec4f), and defines
+//! A part: the kernel declares `b` (f32[.., columns, 4·b_stride] as vec4f), and defines
 //! `a_row(row) -> u32`, `load_a(a_row, k) -> vec4f` and `store(row, col, c0, c1)` for two neighbouring vec4s of a row.
 //! Named accumulators, because software adapters keep only those in registers; 4x4 blocks of B as matrices, so that
 //! a block of k is one product. Measured fastest on SwiftShader and lavapipe.
@@ -10,8 +10,8 @@ const TILE_COLUMNS = 64u;   // of a workgroup
 const TILE_WORKGROUP = 4u;
 
 /// Rows `first..min(first + TILE_ROWS, end)` and the `block`-th TILE_COLUMNS columns of a product with `k4` vec4s of k and
-/// `n4` vec4s of columns; `b_base`: where B begins, in vec4s.
-fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4: u32) {
+/// `n4` vec4s of columns; `b_base`: where B begins, `b_stride`: from one of its rows to the next, in vec4s.
+fn product(b_base: u32, b_stride: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4: u32) {
     let col = (block * TILE_WORKGROUP + lane) * 4u;
     if (col >= n4) { return; }
     var c00 = vec4f(); var c01 = vec4f(); var c02 = vec4f(); var c03 = vec4f();
@@ -46,10 +46,10 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
     let rd = a_row(min(first + 13u, end - 1u));
     let re = a_row(min(first + 14u, end - 1u));
     let rf = a_row(min(first + 15u, end - 1u));
-    var b0 = b_base + col * 4u * k4;
-    var b1 = b_base + (col + 1u) * 4u * k4;
-    var b2 = b_base + (col + 2u) * 4u * k4;
-    var b3 = b_base + (col + 3u) * 4u * k4;
+    var b0 = b_base + col * 4u * b_stride;
+    var b1 = b_base + (col + 1u) * 4u * b_stride;
+    var b2 = b_base + (col + 2u) * 4u * b_stride;
+    var b3 = b_base + (col + 3u) * 4u * b_stride;
     for (var k = 0u; k < k4; k++) {
         let a0 = load_a(r0, k);
         let a1 = load_a(r1, k);
@@ -67,7 +67,7 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
         let ad = load_a(rd, k);
         let ae = load_a(re, k);
         let af = load_a(rf, k);
-        let m0 = mat4x4f(b[b0], b[b0 + k4], b[b0 + 2u * k4], b[b0 + 3u * k4]);
+        let m0 = mat4x4f(b[b0], b[b0 + b_stride], b[b0 + 2u * b_stride], b[b0 + 3u * b_stride]);
         c00 += a0 * m0;
         c10 += a1 * m0;
         c20 += a2 * m0;
@@ -84,7 +84,7 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
         cd0 += ad * m0;
         ce0 += ae * m0;
         cf0 += af * m0;
-        let m1 = mat4x4f(b[b1], b[b1 + k4], b[b1 + 2u * k4], b[b1 + 3u * k4]);
+        let m1 = mat4x4f(b[b1], b[b1 + b_stride], b[b1 + 2u * b_stride], b[b1 + 3u * b_stride]);
         c01 += a0 * m1;
         c11 += a1 * m1;
         c21 += a2 * m1;
@@ -101,7 +101,7 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
         cd1 += ad * m1;
         ce1 += ae * m1;
         cf1 += af * m1;
-        let m2 = mat4x4f(b[b2], b[b2 + k4], b[b2 + 2u * k4], b[b2 + 3u * k4]);
+        let m2 = mat4x4f(b[b2], b[b2 + b_stride], b[b2 + 2u * b_stride], b[b2 + 3u * b_stride]);
         c02 += a0 * m2;
         c12 += a1 * m2;
         c22 += a2 * m2;
@@ -118,7 +118,7 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
         cd2 += ad * m2;
         ce2 += ae * m2;
         cf2 += af * m2;
-        let m3 = mat4x4f(b[b3], b[b3 + k4], b[b3 + 2u * k4], b[b3 + 3u * k4]);
+        let m3 = mat4x4f(b[b3], b[b3 + b_stride], b[b3 + 2u * b_stride], b[b3 + 3u * b_stride]);
         c03 += a0 * m3;
         c13 += a1 * m3;
         c23 += a2 * m3;

@@ -10,8 +10,9 @@ const TILE_WORKGROUP = 64u;
 var<workgroup> stage_a: array<vec4f, 320>;   // [64 rows, 4 of k (+1)]
 var<workgroup> stage_b: array<vec4f, 320>;   // [64 columns, 4 of k (+1)]
 
-/// See nt_direct.wgsl. `first`, `end` and `block` are the same for the whole workgroup.
-fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4: u32) {
+/// See nt_direct.wgsl. All arguments but `lane` are the same for the whole workgroup.
+fn product(b_base: u32, b_stride: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4: u32) {
+    if (block * 16u >= n4) { return; }
     let row = first + (lane >> 3u) * 8u;
     let col = block * 16u + (lane & 7u) * 2u;
     var c00 = vec4f(); var c01 = vec4f();
@@ -28,7 +29,7 @@ fn product(b_base: u32, first: u32, end: u32, block: u32, lane: u32, k4: u32, n4
             let inside = k0 + q < k4;
             stage_a[lane * 5u + q] = select(vec4f(), load_a(own_row, min(k0 + q, k4 - 1u)), inside);
             let column = min(block * 64u + lane, 4u * n4 - 1u);
-            stage_b[lane * 5u + q] = select(vec4f(), b[b_base + column * k4 + min(k0 + q, k4 - 1u)], inside);
+            stage_b[lane * 5u + q] = select(vec4f(), b[b_base + column * b_stride + min(k0 + q, k4 - 1u)], inside);
         }
         workgroupBarrier();
         let ra = (lane >> 3u) * 40u;

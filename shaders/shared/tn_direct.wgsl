@@ -11,7 +11,7 @@ const TILE_WORKGROUP = 4u;
 fn product(first: u32, end: u32, m_block: u32, n_block: u32, lane: u32, m4: u32, n4: u32) {
     let n = (n_block * TILE_WORKGROUP + lane) * 4u;
     let m = m_block * 4u;
-    if (n >= n4) { return; }
+    if (n >= n4 || m >= m4) { return; }
     var c00 = vec4f(); var c01 = vec4f(); var c02 = vec4f(); var c03 = vec4f();
     var c10 = vec4f(); var c11 = vec4f(); var c12 = vec4f(); var c13 = vec4f();
     var c20 = vec4f(); var c21 = vec4f(); var c22 = vec4f(); var c23 = vec4f();

@@ -12,6 +12,7 @@ var<workgroup> stage_b: array<vec4f, 256>;   // [8 rows, 32 of n]
 
 /// See tn_direct.wgsl. All arguments but `lane` are the same for the whole workgroup.
 fn product(first: u32, end: u32, m_block: u32, n_block: u32, lane: u32, m4: u32, n4: u32) {
+    if (m_block * 16u >= m4 || n_block * 32u >= n4) { return; }
     let ml = (lane >> 3u) * 2u;
     let nl = (lane & 7u) * 4u;
     let m = m_block * 16u + ml;

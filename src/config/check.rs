@@ -16,6 +16,8 @@ impl LayerConfig {
         whole("dModel", self.d_model, WIDTH)?;
         whole("dFf", self.d_ff, WIDTH)?;
         whole("experts", self.experts, EXPERTS)?;
+        whole("identityExperts", self.identity_experts, 0..=self.experts - 1)?;
+        self.check_widths()?;
         self.router.check(self)?;
         if let Capacity::Bounded { slots, .. } = &self.capacity {
             check_slots(slots)?;
@@ -46,6 +48,17 @@ impl LayerConfig {
             }
         }
         Ok(tokens / self.groups)
+    }
+
+    fn check_widths(&self) -> Result<(), Error> {
+        let Some(widths) = &self.expert_widths else { return Ok(()) };
+        let wanted = self.feed_forward_experts();
+        if widths.len() != wanted {
+            let (what, shape) = ("expertWidths".to_owned(), format!("[{wanted}]"));
+            return Err(Error::WrongLength { what, got: widths.len(), wanted, shape });
+        }
+        let mut all = widths.iter().enumerate();
+        all.try_for_each(|(e, width)| whole(&format!("expertWidths[{e}]"), *width, 1..=self.d_ff))
     }
 
     fn check_loss_weights(&self) -> Result<(), Error> {

@@ -20,6 +20,8 @@ impl LayerConfig {
         let d_model = f.required("dModel", WIDTH)?;
         let d_ff = f.required("dFf", WIDTH)?;
         let experts = f.required("experts", EXPERTS)?;
+        let expert_widths = f.wholes("expertWidths", 1..=d_ff)?;
+        let identity_experts = f.whole("identityExperts", 0..=experts - 1)?;
         let router = match f.object("router")? {
             Some(fields) => RouterConfig::read(fields)?,
             None => return Err(f.invalid("router", &Node::Absent, "an object with a `kind`")),
@@ -43,6 +45,8 @@ impl LayerConfig {
         let seed = seed(&mut f)?.unwrap_or(defaults.seed);
         f.finish()?;
         let config = LayerConfig {
+            expert_widths,
+            identity_experts: identity_experts.unwrap_or(defaults.identity_experts),
             activation,
             gated,
             bias,

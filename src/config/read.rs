@@ -42,12 +42,29 @@ impl Fields {
 
     /// A whole number within `range`.
     pub(super) fn whole(&mut self, name: &'static str, range: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
-        let fits = |n: f64| n.fract() == 0.0 && *range.start() as f64 <= n && n <= *range.end() as f64;
         match self.take(name) {
             Node::Absent => Ok(None),
-            Node::Number(n) if fits(n) => Ok(Some(n as usize)),
+            Node::Number(n) if fits(n, &range) => Ok(Some(n as usize)),
             got => Err(self.invalid(name, &got, &whole_wanted(&range))),
         }
+    }
+
+    /// A list of whole numbers, each within `range`.
+    pub(super) fn wholes(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<usize>,
+    ) -> Result<Option<Vec<usize>>, Error> {
+        let nodes = match self.take(name) {
+            Node::Absent => return Ok(None),
+            Node::List(nodes) => nodes,
+            got => return Err(self.invalid(name, &got, "a list of whole numbers")),
+        };
+        let one = |(i, node): (usize, &Node)| match node {
+            Node::Number(n) if fits(*n, &range) => Ok(*n as usize),
+            got => Err(self.invalid(&format!("{name}[{i}]"), got, &whole_wanted(&range))),
+        };
+        nodes.iter().enumerate().map(one).collect::<Result<_, _>>().map(Some)
     }
 
     /// A whole number within `range` that must be given.
@@ -160,6 +177,10 @@ impl Fields {
             Some(name) => Err(Error::UnknownField { field: self.at(name), known: self.known.join(", ") }),
         }
     }
+}
+
+fn fits(n: f64, range: &RangeInclusive<usize>) -> bool {
+    n.fract() == 0.0 && *range.start() as f64 <= n && n <= *range.end() as f64
 }
 
 /// "a whole number from 1 to 64", in words for an error.

@@ -10,15 +10,23 @@ pub(super) struct Matrix<'a> {
 
 /// `c[m, n] = a[m, k] · b[k, n]`, `c` row-major without gaps.
 pub(super) fn matmul(c: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix) {
+    matmul_within(c, n, [m, n, k], a, b);
+}
+
+/// [`matmul`] into the first `n` of each `row` values of `c`, the others untouched.
+pub(super) fn matmul_within(c: &mut [f32], row: usize, [m, n, k]: [usize; 3], a: Matrix, b: Matrix) {
     if m == 0 || n == 0 {
         return;
     }
     if k == 0 {
-        c[..m * n].fill(0.0);
+        c.chunks_mut(row).take(m).for_each(|c| c[..n].fill(0.0));
         return;
     }
     let reach = |x: Matrix, rows: usize, columns: usize| (rows - 1) * x.row + (columns - 1) * x.column < x.data.len();
-    assert!(c.len() >= m * n && reach(a, m, k) && reach(b, k, n), "a product reaches past its operands");
+    assert!(
+        n <= row && (m - 1) * row + n <= c.len() && reach(a, m, k) && reach(b, k, n),
+        "a product reaches past its operands"
+    );
     // SAFETY: the assertion above keeps every access inside the three slices; `c` is exclusively borrowed.
     unsafe {
         gemm::gemm(
@@ -27,7 +35,7 @@ pub(super) fn matmul(c: &mut [f32], [m, n, k]: [usize; 3], a: Matrix, b: Matrix)
             k,
             c.as_mut_ptr(),
             1,
-            n as isize,
+            row as isize,
             false,
             a.data.as_ptr(),
             a.column as isize,

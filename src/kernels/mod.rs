@@ -11,6 +11,7 @@ mod expert_in_backward;
 mod expert_out;
 mod expert_out_backward;
 mod gate_backward;
+mod identity;
 mod line_up;
 mod lookup;
 mod loss_sums;
@@ -40,6 +41,7 @@ pub use expert_in_backward::EXPERT_IN_BACKWARD;
 pub use expert_out::EXPERT_OUT;
 pub use expert_out_backward::EXPERT_OUT_BACKWARD;
 pub use gate_backward::GATE_BACKWARD;
+pub use identity::IDENTITY;
 pub use line_up::LINE_UP;
 pub use lookup::LOOKUP;
 pub use loss_sums::LOSS_SUMS;
@@ -114,6 +116,7 @@ pub struct Dims {
     pub threshold: f32,
     pub iteration: u32,
     pub nominees: u32,
+    pub identities: u32,
 }
 
 /// Whether a kernel writes a binding.
@@ -219,20 +222,33 @@ fn bound<'s, 'a, const N: usize>(slices: &'s mut [Slice<'a>]) -> &'s mut [Slice<
     slices.try_into().expect("the engine binds as many buffers as the kernel declares")
 }
 
-/// Runs of tiles of one expert: `(expert, first row, end row)`, from the tile table `u32[tiles, 4]`.
-fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<(usize, usize, usize)> {
-    let mut runs: Vec<(usize, usize, usize)> = Vec::new();
+/// The rows of one expert in a product.
+#[derive(Clone, Copy)]
+struct Run {
+    /// Whose weights.
+    expert: usize,
+    /// First row.
+    first: usize,
+    /// First row after.
+    end: usize,
+    /// Hidden units, rounded up to whole `vec4f`s.
+    width: usize,
+}
+
+/// Runs of tiles of one expert, from the tile table `u32[tiles, 4]`.
+fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
     for tile in tiles.chunks_exact(4).take(count as usize) {
-        let expert = tile[0] as usize;
-        if runs.last().is_none_or(|r| r.0 != expert) {
-            runs.push((expert, tile[1] as usize, tile[2] as usize));
+        let [expert, first, end, width] = [tile[0], tile[1], tile[2], 4 * tile[3]].map(|word| word as usize);
+        if runs.last().is_none_or(|run| run.expert != expert) {
+            runs.push(Run { expert, first, end, width });
         }
     }
     runs
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 26] = [
+pub static ALL: [&Kernel; 27] = [
     &ROUTER_LOGITS,
     &ROUTE,
     &LOOKUP,
@@ -249,6 +265,7 @@ pub static ALL: [&Kernel; 26] = [
     &EXCHANGE,
     &EXPERT_IN,
     &EXPERT_OUT,
+    &IDENTITY,
     &COMBINE,
     &COMBINE_BACKWARD,
     &EXPERT_OUT_BACKWARD,

@@ -10,18 +10,19 @@ pub const MOST_EXPERTS: usize = 1280;
 ///
 /// - 1 `counts`: `u32[G, blocks, E]`, 2 `demanded`: `u32[G, E]`, 3 `starts`: `u32[G·E + units]`
 /// - 4 `offsets`: `u32[E + units + 1]`, 5 `tiles`: `u32[tiles, 4]`, 6 `grids`: `u32[3, 4]`
+/// - 7 `widths`: `u32[experts + units]`, of those with weights
 pub static SLOT_SCAN: Kernel = Kernel {
     name: "slot_scan",
     source: include_str!("../../shaders/slot_scan.wgsl"),
     parts: &[&shader::DIMS],
     product: None,
-    bindings: &[Write, Write, Write, Write, Write, Write],
+    bindings: &[Write, Write, Write, Write, Write, Write, Read],
     constants: &["TILE"],
     twin,
 };
 
 fn twin(call: &Call, slices: &mut [Slice]) {
-    let [counts, demanded, starts, offsets, tiles, grids] = bound(slices);
+    let [counts, demanded, starts, offsets, tiles, grids, widths] = bound(slices);
     let dims = call.dims;
     let (groups, experts, blocks) = (dims.groups as usize, dims.experts as usize, dims.blocks as usize);
     let (counts, demanded, starts) = (counts.u32_mut(), demanded.u32_mut(), starts.u32_mut());
@@ -45,8 +46,14 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             starts[groups * experts + e - experts] = row;
             row += dims.tokens;
         }
+        let identities = dims.identities as usize;
+        let own = match e {
+            e if e + identities < experts => e,
+            e if e < experts => continue,
+            e => e - identities,
+        };
         for begin in (first..row).step_by(tile as usize) {
-            tiles[4 * count..][..4].copy_from_slice(&[e as u32, begin, row, 0]);
+            tiles[4 * count..][..4].copy_from_slice(&[own as u32, begin, row, widths.u32()[own]]);
             count += 1;
         }
     }

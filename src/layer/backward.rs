@@ -1,6 +1,6 @@
 //! The backward pass and the update.
 
-use super::forward::{Move, activation, record_exchange, record_expert_in, rows, with_column_blocks};
+use super::forward::{Move, activation, record_exchange, record_expert_in, record_identity, rows, with_column_blocks};
 use super::{Backward, Batch, Parameters, Sizes, record_losses};
 use crate::config::LayerConfig;
 use crate::kernels::{
@@ -57,6 +57,7 @@ pub fn record(
     let sizes = Dims { k4: (s.u / 4) as u32, n4: dims.d4, ..dims };
     let buffers = vec![w.d_before.id, weights.w_in.id, b.tiles.id, w.d_row.id];
     rec.dispatch(rows(&EXPERT_IN_BACKWARD, Constants::default(), sizes, batch, buffers, 1));
+    record_identity(rec, dims, &s, batch, false, [w.d_out, w.d_row]);
     let mut d_row = w.d_row;
     if let Some(exchange) = &w.exchange {
         record_exchange(rec, dims, batch, Move::DispatchBackward, [w.d_row, exchange.received], w.moved);
@@ -64,25 +65,24 @@ pub fn record(
     }
 
     // the experts' weights
-    let weight = WeightGradient { dims, batch };
-    let experts = Some(s.all());
+    let weight = WeightGradient { dims, batch, widths: weights.widths };
     weight.record(
         rec,
         (w.d_out.id, s.d),
         (b.hidden.id, s.f),
         false,
-        experts,
+        Some((s.weighted(), Hidden::Columns)),
         Constants::default(),
         gradients.w_out,
         gradients.b_out,
     );
-    let (x, gather) = b.exchange.as_ref().map_or((b.x, true), |e| (e.received, false));
+    let (x, gather) = b.inputs();
     weight.record(
         rec,
         (w.d_before.id, s.u),
         (x.id, s.d),
         gather,
-        experts,
+        Some((s.weighted(), Hidden::Rows)),
         Constants::default(),
         gradients.w_in,
         gradients.b_in,
@@ -126,11 +126,19 @@ pub fn record(
 struct WeightGradient<'a> {
     dims: Dims,
     batch: &'a Batch,
+    widths: Buffer<u32>,
+}
+
+/// Which side of an expert's weights `[rows, columns]` its hidden units are: the number of GROUPED in `weight_gradient`.
+#[derive(Clone, Copy)]
+enum Hidden {
+    Rows = 1,
+    Columns = 2,
 }
 
 impl WeightGradient<'_> {
-    /// `a`: gradient of the product and its width; `c`: what the weights were applied to and its width; `experts`: how many, or
-    /// `None` for the router, whose rows are the tokens.
+    /// `a`: gradient of the product and its width; `c`: what the weights were applied to and its width; `experts`: how many, and
+    /// where their hidden units are, or `None` for the router, whose rows are the tokens.
     #[expect(clippy::too_many_arguments, reason = "two operands, two results and how they are read")]
     fn record(
         &self,
@@ -138,22 +146,23 @@ impl WeightGradient<'_> {
         a: (BufferId, usize),
         c: (BufferId, usize),
         gather: bool,
-        experts: Option<usize>,
+        experts: Option<(usize, Hidden)>,
         jitter: Constants,
         d_w: Buffer<f32>,
         d_bias: Buffer<f32>,
     ) {
         let tiling = self.batch.row_tiling;
         let tile = tiling.tile(Product::Tn);
-        let switches = vec![("GATHER", u32::from(gather)), ("GROUPED", u32::from(experts.is_some()))];
+        let (count, grouped) = experts.map_or((1, 0), |(count, hidden)| (count, hidden as u32));
+        let switches = vec![("GATHER", u32::from(gather)), ("GROUPED", grouped)];
         let blocks = |n: usize, of: u32| (n as u32).div_ceil(of);
         rec.dispatch(Dispatch {
             kernel: &WEIGHT_GRADIENT,
             constants: Constants(switches.into_iter().chain(jitter.0).collect()),
             tiling,
             dims: Dims { m4: (a.1 / 4) as u32, n4: (c.1 / 4) as u32, ..self.dims },
-            buffers: vec![a.0, c.0, self.batch.held.id, self.batch.offsets.id, d_w.id, d_bias.id],
-            grid: Grid::Direct([blocks(c.1, tile.columns), blocks(a.1, tile.rows), experts.unwrap_or(1) as u32]),
+            buffers: vec![a.0, c.0, self.batch.held.id, self.batch.offsets.id, d_w.id, d_bias.id, self.widths.id],
+            grid: Grid::Direct([blocks(c.1, tile.columns), blocks(a.1, tile.rows), count as u32]),
         });
     }
 }
@@ -185,7 +194,7 @@ pub fn record_sgd(
     update(weights.w_out, gradients.w_out, weights.w_out.len);
     if config.bias {
         // the shared expert has no biases: its units come after the experts
-        update(weights.b_in, gradients.b_in, s.experts * s.u);
-        update(weights.b_out, gradients.b_out, s.experts * s.d);
+        update(weights.b_in, gradients.b_in, (s.experts - s.identities) * s.u);
+        update(weights.b_out, gradients.b_out, (s.experts - s.identities) * s.d);
     }
 }

@@ -265,6 +265,11 @@ impl Batch {
         })
     }
 
+    /// What the experts read, and whether it lies there by token: `f32[T, d]`, or, as the exchange brought it, `f32[rows, d]`.
+    pub fn inputs(&self) -> (Buffer<f32>, bool) {
+        self.exchange.as_ref().map_or((self.x, true), |e| (e.received, false))
+    }
+
     /// Gives every buffer back.
     pub fn destroy(&self, engine: &Engine) {
         self.buffers.iter().for_each(|b| engine.destroy(*b));

@@ -1,8 +1,10 @@
-//! The forward pass: 8 dispatches on one device, 10 on a mesh, whatever the number of experts and devices.
+//! The forward pass: 8 dispatches on one device, 10 on a mesh, whatever the number of experts and devices; identities add one.
 
 use super::{Batch, Parameters, Sizes};
 use crate::config::{Activation, LayerConfig};
-use crate::kernels::{COMBINE, Constants, Dims, EXCHANGE, EXCHANGE_SPAN, EXPERT_IN, EXPERT_OUT, LOSS_SUMS, LOSSES};
+use crate::kernels::{
+    COMBINE, Constants, Dims, EXCHANGE, EXCHANGE_SPAN, EXPERT_IN, EXPERT_OUT, IDENTITY, LOSS_SUMS, LOSSES,
+};
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
 use crate::router;
 use crate::shader::{Product, Tiling};
@@ -31,6 +33,8 @@ pub fn record(
     let constants = Constants(vec![("BIAS", u32::from(config.bias))]);
     let dims_out = Dims { k4: dims.hidden4, n4: dims.d4, ..dims };
     rec.dispatch(rows(&EXPERT_OUT, constants, dims_out, batch, buffers, 1));
+    let (x, gather) = batch.inputs();
+    record_identity(rec, dims, &s, batch, gather, [x, batch.out]);
     let mut out = batch.out;
     if let Some(exchange) = &batch.exchange {
         record_exchange(rec, dims, batch, Move::Combine, [batch.out, exchange.home], batch.moved);
@@ -56,9 +60,9 @@ pub(super) fn record_expert_in(
     keep: Option<Buffer<f32>>,
 ) {
     let s = Sizes::of(config);
-    let x = batch.exchange.as_ref().map_or(batch.x, |e| e.received);
+    let (x, gather) = batch.inputs();
     let constants = Constants(vec![
-        ("GATHER", u32::from(batch.exchange.is_none())),
+        ("GATHER", u32::from(gather)),
         ("GATED", u32::from(config.gated)),
         ("BIAS", u32::from(config.bias)),
         ("KEEP", u32::from(keep.is_some())),
@@ -75,6 +79,28 @@ pub(super) fn record_expert_in(
     ];
     let dims = Dims { k4: dims.d4, n4: (s.u / 4) as u32, ..dims };
     rec.dispatch(rows(&EXPERT_IN, constants, dims, batch, buffers, 0));
+}
+
+/// Records the copies that the identities make of their rows, if there are any; `gather`: of the tokens of their rows.
+pub(super) fn record_identity(
+    rec: &mut Recording,
+    dims: Dims,
+    s: &Sizes,
+    batch: &Batch,
+    gather: bool,
+    [from, to]: [Buffer<f32>; 2],
+) {
+    if s.identities == 0 {
+        return;
+    }
+    rec.dispatch(Dispatch {
+        kernel: &IDENTITY,
+        constants: Constants(vec![("GATHER", u32::from(gather))]),
+        tiling: Tiling::Direct,
+        dims,
+        buffers: vec![from.id, batch.held.id, batch.offsets.id, to.id],
+        grid: Grid::linear(s.identity_rows(&dims) * s.d / 4),
+    });
 }
 
 /// Records the auxiliary losses of the batch, and their derivative with the weights in `dims`.

@@ -13,5 +13,5 @@ pub use batch::{Backward, Batch, Choice, Exchange};
 pub use forward::{record as record_forward, record_losses};
 pub use pack::{Packed, pack, unpack};
 pub use parameters::Parameters;
-pub use sizes::Sizes;
+pub use sizes::{Sizes, widths};
 pub use traffic::{Op, Pass, PayloadKind, Traffic, backward_traffic, forward_traffic};

@@ -36,7 +36,7 @@ fn runs(config: &LayerConfig, mut run: impl FnMut(&'static str, usize, Side, usi
         if half == 1 && !config.gated {
             continue;
         }
-        for e in 0..config.experts {
+        for e in 0..config.feed_forward_experts() {
             for i in 0..f {
                 let row = e * s.u + hidden_row(config.gated, half, i);
                 run(name, (e * f + i) * d, Side::In, row * s.d, d);
@@ -46,11 +46,11 @@ fn runs(config: &LayerConfig, mut run: impl FnMut(&'static str, usize, Side, usi
         let width = config.shared_expert.map_or(0, |shared| shared.d_ff);
         let name = if half == 0 { "sharedW1" } else { "sharedW3" };
         for i in 0..width {
-            let row = (config.experts + i / f) * s.u + hidden_row(config.gated, half, i % f);
+            let row = (config.feed_forward_experts() + i / f) * s.u + hidden_row(config.gated, half, i % f);
             run(name, i * d, Side::In, row * s.d, d);
         }
     }
-    for e in 0..config.experts {
+    for e in 0..config.feed_forward_experts() {
         for i in 0..d {
             run("w2", (e * d + i) * f, Side::Out, (e * s.d + i) * s.f, f);
         }
@@ -64,7 +64,7 @@ fn runs(config: &LayerConfig, mut run: impl FnMut(&'static str, usize, Side, usi
                     "sharedW2",
                     i * shared.d_ff + unit * f,
                     Side::Out,
-                    ((config.experts + unit) * s.d + i) * s.f,
+                    ((config.feed_forward_experts() + unit) * s.d + i) * s.f,
                     width,
                 );
             }
@@ -102,10 +102,10 @@ pub fn pack(config: &LayerConfig, weights: &LayerWeights) -> Packed {
     let mut packed = Packed {
         router: vec![0.0; s.stride * s.d],
         router_bias: vec![0.0; s.stride],
-        w_in: vec![0.0; s.all() * s.u * s.d],
-        b_in: vec![0.0; s.all() * s.u],
-        w_out: vec![0.0; s.all() * s.d * s.f],
-        b_out: vec![0.0; s.all() * s.d],
+        w_in: vec![0.0; s.weighted() * s.u * s.d],
+        b_in: vec![0.0; s.weighted() * s.u],
+        w_out: vec![0.0; s.weighted() * s.d * s.f],
+        b_out: vec![0.0; s.weighted() * s.d],
     };
     runs(config, |name, from, side, to, len| {
         if let Some(values) = weights.get(name) {

@@ -16,13 +16,15 @@ pub struct Parameters {
     pub router_bias: Buffer<f32>,
     /// What the router looks up: `f32[E]` the selection bias, `u32[tables, V]`, or a placeholder; of weights only.
     pub constants: Buffer<u32>,
-    /// `f32[E + units, u, d]`: w1, or w1 and w3 alternating every four rows.
+    /// `u32[experts + units]`: [`super::widths`]; of weights only.
+    pub widths: Buffer<u32>,
+    /// `f32[experts + units, u, d]`, of the experts that have weights: w1, or w1 and w3 alternating every four rows.
     pub w_in: Buffer<f32>,
-    /// `f32[E + units, u]`.
+    /// `f32[experts + units, u]`.
     pub b_in: Buffer<f32>,
-    /// `f32[E + units, d, f]`.
+    /// `f32[experts + units, d, f]`.
     pub w_out: Buffer<f32>,
-    /// `f32[E + units, d]`.
+    /// `f32[experts + units, d]`.
     pub b_out: Buffer<f32>,
 }
 
@@ -34,11 +36,12 @@ impl Parameters {
     pub async fn create(engine: &Engine, config: &LayerConfig) -> Result<Self, Error> {
         let s = Sizes::of(config);
         let constants = router::constants(&config.router).len();
-        let all = s.all();
+        let all = s.weighted();
         let wanted = [
             ("router", s.stride * s.d),
             ("routerBias", s.stride),
             ("the router's constants", constants.max(4)),
+            ("the experts' widths", all.max(4)),
             ("w1", all.saturating_mul(s.u).saturating_mul(s.d)),
             ("b1", all * s.u),
             ("w2", all.saturating_mul(s.d).saturating_mul(s.f)),
@@ -50,16 +53,17 @@ impl Parameters {
             router: at(0),
             router_bias: at(1),
             constants: Buffer::new(ids[2], wanted[2].1),
-            w_in: at(3),
-            b_in: at(4),
-            w_out: at(5),
-            b_out: at(6),
+            widths: Buffer::new(ids[3], wanted[3].1),
+            w_in: at(4),
+            b_in: at(5),
+            w_out: at(6),
+            b_out: at(7),
         })
     }
 
     /// All buffers.
-    pub fn buffers(&self) -> [BufferId; 7] {
+    pub fn buffers(&self) -> [BufferId; 8] {
         let p = self;
-        [p.router.id, p.router_bias.id, p.constants.id, p.w_in.id, p.b_in.id, p.w_out.id, p.b_out.id]
+        [p.router.id, p.router_bias.id, p.constants.id, p.widths.id, p.w_in.id, p.b_in.id, p.w_out.id, p.b_out.id]
     }
 }

@@ -18,6 +18,8 @@ pub struct Sizes {
     pub u: usize,
     /// Experts, `E`.
     pub experts: usize,
+    /// How many of them, the last ones, are identities: they have rows, but no weights.
+    pub identities: usize,
     /// Pieces of width `dFf` that the shared expert is cut into; each is an expert that gets every token.
     pub units: usize,
     /// Choices per token, `k`.
@@ -42,6 +44,7 @@ impl Sizes {
             f,
             u: if config.gated { 2 * f } else { f },
             experts: config.experts,
+            identities: config.identity_experts,
             units: config.shared_expert.map_or(0, |s| s.d_ff.div_ceil(config.d_ff)),
             k: config.k(),
             stride: pad4(config.router_rows() + gate).max(4),
@@ -54,6 +57,11 @@ impl Sizes {
     /// Experts and units.
     pub fn all(&self) -> usize {
         self.experts + self.units
+    }
+
+    /// Those of [`Sizes::all`] that have weights.
+    pub fn weighted(&self) -> usize {
+        self.all() - self.identities
     }
 
     /// Assignments of a token, those to the shared expert included.
@@ -86,6 +94,7 @@ impl Sizes {
             group_limit: 1,
             scale: config.router.gate().map_or(1.0, |gate| gate.scale),
             jitter: config.router.jitter(),
+            identities: self.identities as u32,
             gate_at: config.router_rows() as u32,
             seed_lo: config.seed as u32,
             seed_hi: (config.seed >> 32) as u32,
@@ -111,4 +120,19 @@ impl Sizes {
             Chooses::Tokens | Chooses::Labels => volume(&[tokens, self.columns()]),
         }
     }
+
+    /// Most rows that the identities get for a batch.
+    pub fn identity_rows(&self, dims: &Dims) -> usize {
+        let of_tokens = dims.tokens as usize * self.k.min(self.identities);
+        let of_slots = (self.groups * self.identities).saturating_mul(dims.slots as usize);
+        of_tokens.min(of_slots)
+    }
+}
+
+/// Hidden widths in `vec4f`s of all that has weights: `u32[experts + units]`, the experts', then the shared expert's units'.
+pub fn widths(config: &LayerConfig) -> Vec<u32> {
+    let experts = (0..config.feed_forward_experts()).map(|e| config.width(e));
+    let shared = config.shared_expert.map_or(0, |shared| shared.d_ff);
+    let units = (0..shared).step_by(config.d_ff).map(|first| config.d_ff.min(shared - first));
+    experts.chain(units).map(|width| (pad4(width) / 4) as u32).collect()
 }

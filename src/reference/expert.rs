@@ -1,11 +1,37 @@
-//! One feed-forward expert on one token, and its gradients.
+//! One expert on one token, and its gradients.
 
 use super::math::{activate, add_outer, add_scaled, add_transposed_times, times};
 use crate::config::{Activation, LayerConfig};
 use crate::weights::Weights;
 
-/// The arrays of one expert of hidden width `F`; also, mutable, their gradients.
+/// What routed expert `e` makes of a token: the token itself, if it is an identity.
+pub(super) fn forward(config: &LayerConfig, weights: &Weights<f64>, e: usize, x: &[f64]) -> Vec<f64> {
+    if e >= config.feed_forward_experts() {
+        return x.to_vec();
+    }
+    routed(config, weights, e).forward(config.activation, x)
+}
+
+/// Adds the gradients of routed expert `e` to `grads` and that of the token to `dx`, from the gradient `dy` of its output.
+pub(super) fn backward(
+    config: &LayerConfig,
+    weights: &Weights<f64>,
+    e: usize,
+    x: &[f64],
+    dy: &[f64],
+    grads: &mut Weights<f64>,
+    dx: &mut [f64],
+) {
+    if e >= config.feed_forward_experts() {
+        return add_scaled(dx, 1.0, dy);
+    }
+    routed(config, weights, e).backward(config.activation, x, dy, &mut routed_mut(config, grads, e), dx);
+}
+
+/// The arrays of one expert with room for `F` hidden units; also, mutable, their gradients.
 pub(super) struct Expert<S> {
+    /// Hidden units in use, `F_e`: the others give 0 and get no gradient.
+    pub(super) width: usize,
     /// `[F, d]`.
     pub(super) w1: S,
     /// `[d, F]`.
@@ -39,6 +65,7 @@ impl Expert<&[f64]> {
         add_bias(&mut grads.b2, dy);
         let mut dh = vec![0.0; self.w1.len() / x.len()];
         add_transposed_times(&mut dh, self.w2, dy);
+        dh[self.width..].fill(0.0);
 
         let u = plus(times(self.w1, x), self.b1);
         let v = self.w3.map(|w3| plus(times(w3, x), self.b3));
@@ -63,15 +90,17 @@ impl Expert<&[f64]> {
             let v = plus(times(w3, x), self.b3);
             hidden.iter_mut().zip(v).for_each(|(a, v)| *a *= v);
         }
+        hidden[self.width..].fill(0.0);
         hidden
     }
 }
 
 /// The arrays of routed expert `e`.
-pub(super) fn routed<'a>(config: &LayerConfig, weights: &'a Weights<f64>, e: usize) -> Expert<&'a [f64]> {
+fn routed<'a>(config: &LayerConfig, weights: &'a Weights<f64>, e: usize) -> Expert<&'a [f64]> {
     let (d, f) = (config.d_model, config.d_ff);
     let part = |array: &'a [f64], size: usize| &array[e * size..(e + 1) * size];
     Expert {
+        width: config.width(e),
         w1: part(&weights.w1, f * d),
         w2: part(&weights.w2, d * f),
         w3: weights.w3.as_deref().map(|w3| part(w3, f * d)),
@@ -82,12 +111,13 @@ pub(super) fn routed<'a>(config: &LayerConfig, weights: &'a Weights<f64>, e: usi
 }
 
 /// The gradients of routed expert `e`.
-pub(super) fn routed_mut<'a>(config: &LayerConfig, grads: &'a mut Weights<f64>, e: usize) -> Expert<&'a mut [f64]> {
+fn routed_mut<'a>(config: &LayerConfig, grads: &'a mut Weights<f64>, e: usize) -> Expert<&'a mut [f64]> {
     let (d, f) = (config.d_model, config.d_ff);
     fn part(array: &mut [f64], e: usize, size: usize) -> &mut [f64] {
         &mut array[e * size..(e + 1) * size]
     }
     Expert {
+        width: config.width(e),
         w1: part(&mut grads.w1, e, f * d),
         w2: part(&mut grads.w2, e, d * f),
         w3: grads.w3.as_deref_mut().map(|w3| part(w3, e, f * d)),

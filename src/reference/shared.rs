@@ -7,7 +7,7 @@ use crate::weights::Weights;
 
 /// Adds `sigmoid(x · g) · f_shared(x)` to `y`, without the factor if there is no gate, if there is a shared expert.
 pub(super) fn add_forward(config: &LayerConfig, weights: &Weights<f64>, x: &[f64], y: &mut [f64]) {
-    if let Some(shared) = arrays(weights) {
+    if let Some(shared) = arrays(config, weights) {
         add_scaled(y, gate(weights, x), &shared.forward(config.activation, x));
     }
 }
@@ -21,7 +21,7 @@ pub(super) fn add_backward(
     grads: &mut Weights<f64>,
     dx: &mut [f64],
 ) {
-    let Some(shared) = arrays(weights) else { return };
+    let Some(shared) = arrays(config, weights) else { return };
     let scale = gate(weights, x);
     if let (Some(gate), Some(d_gate)) = (&weights.shared_gate, &mut grads.shared_gate) {
         let d_logit = dot(dy, &shared.forward(config.activation, x)) * scale * (1.0 - scale);
@@ -29,14 +29,16 @@ pub(super) fn add_backward(
         add_scaled(dx, d_logit, gate);
     }
     if let (Some(w1), Some(w2)) = (grads.shared_w1.as_deref_mut(), grads.shared_w2.as_deref_mut()) {
-        let mut grads = Expert { w1, w2, w3: grads.shared_w3.as_deref_mut(), b1: None, b2: None, b3: None };
+        let width = shared.width;
+        let mut grads = Expert { width, w1, w2, w3: grads.shared_w3.as_deref_mut(), b1: None, b2: None, b3: None };
         shared.backward(config.activation, x, &scaled(scale, dy), &mut grads, dx);
     }
 }
 
-fn arrays(weights: &Weights<f64>) -> Option<Expert<&[f64]>> {
+fn arrays<'a>(config: &LayerConfig, weights: &'a Weights<f64>) -> Option<Expert<&'a [f64]>> {
+    let width = config.shared_expert?.d_ff;
     let (w1, w2) = (weights.shared_w1.as_deref()?, weights.shared_w2.as_deref()?);
-    Some(Expert { w1, w2, w3: weights.shared_w3.as_deref(), b1: None, b2: None, b3: None })
+    Some(Expert { width, w1, w2, w3: weights.shared_w3.as_deref(), b1: None, b2: None, b3: None })
 }
 
 fn gate(weights: &Weights<f64>, x: &[f64]) -> f64 {

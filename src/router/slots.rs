@@ -33,7 +33,8 @@ pub(super) fn record_seated(step: &mut Step) {
 
 fn record_rows(step: &mut Step, block: u32) {
     let b = step.batch;
-    let buffers = vec![b.counts.id, b.demanded.id, b.starts.id, b.offsets.id, b.tiles.id, b.grids.id];
+    let buffers =
+        vec![b.counts.id, b.demanded.id, b.starts.id, b.offsets.id, b.tiles.id, b.grids.id, step.weights.widths.id];
     let constants = Constants(vec![("TILE", b.row_tiling.rows())]);
     step.dispatch(&SLOT_SCAN, constants, buffers, Grid::Direct([1, 1, 1]));
 

@@ -72,6 +72,7 @@ impl MoeLayer {
         rec.upload(self.weights.router, packed.router);
         rec.upload(self.weights.router_bias, packed.router_bias);
         rec.upload(self.weights.constants, router::constants(&self.config.router));
+        rec.upload(self.weights.widths, layer::widths(&self.config));
         rec.upload(self.weights.w_in, packed.w_in);
         rec.upload(self.weights.b_in, packed.b_in);
         rec.upload(self.weights.w_out, packed.w_out);

@@ -3,14 +3,15 @@
 use webmoe::config::{LayerConfig, RouterConfig};
 use webmoe::labels::Labels;
 use webmoe::rng::uniform_f32;
-use webmoe::weights::{LayerWeights, NAMES, Weights};
+use webmoe::weights::{LayerWeights, NAMES, Weights, beyond_width};
 
 /// `len` numbers in [-1, 1), others for every seed and stream.
 pub fn noise(seed: u64, stream: u32, len: usize) -> Vec<f32> {
     (0..len as u32).map(|i| 2.0 * uniform_f32(seed, 0, 0, i, stream) - 1.0).collect()
 }
 
-/// Weights of a layer, all arrays different from zero, biases included; logits spread over a few units.
+/// Weights of a layer, all arrays different from zero within the experts' widths, biases included; logits spread over a few
+/// units.
 pub fn weights(config: &LayerConfig, seed: u64) -> LayerWeights {
     Weights::build(config, |name, len| {
         let stream = 100 + NAMES.iter().position(|known| *known == name).unwrap_or(0) as u32;
@@ -24,7 +25,8 @@ pub fn weights(config: &LayerConfig, seed: u64) -> LayerWeights {
             "routerBias" | "b1" | "b2" | "b3" => 0.5,
             _ => 1.5 / (width as f32).sqrt(),
         };
-        noise(seed, stream, len).into_iter().map(|v| size * v).collect()
+        let value = |(i, v): (usize, f32)| if beyond_width(config, name, i).is_some() { 0.0 } else { size * v };
+        noise(seed, stream, len).into_iter().enumerate().map(value).collect()
     })
 }
 

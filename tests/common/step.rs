@@ -5,6 +5,7 @@ use webmoe::cpu::CpuEngine;
 use webmoe::engine::Engine;
 use webmoe::layer::{
     Backward, Batch, Gradient, Parameters, Sizes, pack, record_backward, record_forward, record_losses, record_sgd,
+    widths,
 };
 use webmoe::recording::{Buffer, Recording};
 use webmoe::router;
@@ -49,6 +50,7 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
     ] {
         rec.upload(buffer, values);
     }
+    rec.upload(own.widths, widths(config));
     rec.upload(own.constants, router::constants(&config.router));
     let given =
         router::labels(&config.router, &labels(config, count), count).expect("the labels that the router wants");

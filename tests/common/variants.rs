@@ -9,7 +9,7 @@ pub fn values(constant: &str) -> &'static [u32] {
         "ACTIVATION" => &[0, 1, 2, 3],
         "PRIORITY" => &[1, 2, 3],
         "RENORMALIZE" => &[0, 1, 2],
-        "BIASED" | "AGAIN" | "FINAL" => &[0, 1, 2],
+        "AGAIN" | "BIASED" | "FINAL" | "GROUPED" => &[0, 1, 2],
         "KEY" => &[0, 1, 2, 3, 4],
         "BLOCK" => &[128, u32::MAX],
         "TILE" => &[1, 16, 64],

@@ -123,3 +123,16 @@ fn gradients_are_right_for_every_way_to_choose_and_to_drop() {
     let dropless = LayerConfig { capacity: Capacity::Dropless, ..layer(TopK::new(2)) };
     assert_differences_agree("dropless", &dropless);
 }
+
+#[test]
+fn gradients_are_right_for_experts_of_unequal_width_and_for_identities() {
+    for (gated, bias) in [(false, true), (true, true), (true, false)] {
+        for (expert_widths, identity_experts) in [(Some(vec![5, 1, 3, 2]), 0), (None, 2), (Some(vec![4, 5, 1]), 1)] {
+            let router = TopK { renormalize: Renormalize::PostDrop, ..TopK::new(3) };
+            let activation = Activation::Silu;
+            let config =
+                LayerConfig { activation, gated, bias, expert_widths, identity_experts, ..layer(router.clone()) };
+            assert_differences_agree(&format!("{config:?}"), &config);
+        }
+    }
+}

@@ -7,6 +7,7 @@ mod common;
 
 mod differences;
 mod edges;
+mod experts;
 mod golden;
 mod properties;
 mod recorded;

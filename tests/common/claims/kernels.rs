@@ -16,6 +16,7 @@ use webmoe::shader::Tiling;
 use super::super::step::{cpu_of, training_step};
 use super::super::trial::{Trial, check_trials};
 use super::super::variants::{extremes, tilings};
+use super::experts;
 use super::routers::one_of_each;
 
 const TOKENS: usize = 48;
@@ -83,6 +84,20 @@ pub async fn no_kernel_of_any_router_differs_from_its_twin(engine: &Rc<Engine>) 
     }
 }
 
+pub async fn no_kernel_of_any_expert_differs_from_its_twin(engine: &Rc<Engine>) {
+    for config in experts::examples(8) {
+        assert_twins(engine, &format!("{:?}", config.router), &LayerConfig { groups: 4, devices: 4, ..config }).await;
+    }
+    let wide = LayerConfig {
+        d_ff: 140,
+        expert_widths: Some(vec![140, 1, 64, 65, 131, 7]),
+        identity_experts: 2,
+        ..layer(TopK::new(3), Priority::Arrival, Activation::Gelu, false, true)
+    };
+    assert_twins(engine, "wide", &wide).await;
+    assert_twins(engine, "wide and gated", &LayerConfig { gated: true, ..wide }).await;
+}
+
 /// The kernel with another WGSL, which never ends: pipelines are kept by name.
 fn broken(kernel: &'static Kernel, name: &'static str, line: &str, instead: &str) -> &'static Kernel {
     assert!(kernel.source.contains(line), "{} has the line that is to be broken", kernel.name);
@@ -118,9 +133,11 @@ pub async fn every_tiling_agrees_with_the_oracle(engine: &Rc<Engine>) {
         shared_expert: Some(SharedExpert { d_ff: 41, gate: true }),
         ..layer(TopK::new(2), Priority::Arrival, Activation::Silu, true, true)
     };
+    let unlike = LayerConfig { expert_widths: Some(vec![37, 1, 8, 21, 33, 37]), identity_experts: 2, ..config.clone() };
     for tiling in Tiling::ALL {
         let preferred = gpu(engine).set_tiling(tiling);
-        check_trials(engine, &[Trial::new(format!("{tiling:?}"), config.clone(), TOKENS)]).await;
+        let trial = |name, config: &LayerConfig| Trial::new(format!("{name}, {tiling:?}"), config.clone(), TOKENS);
+        check_trials(engine, &[trial("experts of one kind", &config), trial("of several", &unlike)]).await;
         gpu(engine).set_tiling(preferred);
     }
 }

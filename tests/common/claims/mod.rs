@@ -2,6 +2,7 @@
 
 pub mod calls;
 pub mod counts;
+pub mod experts;
 pub mod kernels;
 pub mod loss;
 pub mod mesh;
@@ -49,6 +50,16 @@ macro_rules! on_every_engine {
             hash::hash_layers_agree_with_the_oracle,
             hash::what_is_hashed_follows_the_setting,
             hash::a_router_that_goes_by_ids_says_what_is_wrong_with_them,
+            experts::experts_of_any_width_agree_with_the_oracle,
+            experts::identities_agree_with_the_oracle,
+            experts::experts_that_are_all_alike_are_what_they_are_without_widths,
+            experts::room_beyond_the_widest_expert_changes_nothing,
+            experts::beyond_its_width_an_expert_stays_zero,
+            experts::what_a_wider_expert_left_in_a_row_is_never_read,
+            experts::an_identity_gives_back_the_bits_it_was_given,
+            experts::neither_widths_nor_identities_change_who_goes_where_or_what_it_moves,
+            experts::devices_change_nothing_for_any_expert,
+            experts::identities_cost_one_dispatch_and_widths_none,
             training::an_update_is_the_weight_minus_the_rate_times_the_gradient,
             training::the_loss_falls_in_every_step,
             training::weights_come_back_as_they_were_given,
@@ -74,6 +85,7 @@ macro_rules! on_every_gpu {
             kernels::no_kernel_differs_from_its_twin,
             kernels::no_kernel_differs_from_its_twin_on_a_mesh,
             kernels::no_kernel_of_any_router_differs_from_its_twin,
+            kernels::no_kernel_of_any_expert_differs_from_its_twin,
             kernels::a_broken_kernel_is_named,
             kernels::every_tiling_agrees_with_the_oracle,
             kernels::every_kernel_compiles_in_every_tiling,

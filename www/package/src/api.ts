@@ -100,6 +100,13 @@ export interface LayerConfig {
   dFf: number;
   /** Number of experts. */
   experts: number;
+  /**
+   * Hidden width of each expert that has weights, from 1 to `dFf`; default: `dFf` for all. Weights keep the shape of `dFf`: what
+   * lies beyond a width is 0, is not computed with, and stays 0.
+   */
+  expertWidths?: number[] | Uint32Array;
+  /** How many of the experts, the last ones, return their token as it is: no cost, no weights; default 0, below `experts`. */
+  identityExperts?: number;
   /** Between the two products of an expert; default `"gelu"` (erf). */
   activation?: "relu" | "gelu" | "geluTanh" | "silu";
   /** `act(x·W1) * (x·W3)`, as SwiGLU and GEGLU; default `false`. */
@@ -260,7 +267,7 @@ export interface MoeLayer {
   weights(): Promise<LayerWeights>;
   /**
    * Replaces the arrays given.
-   * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `UNKNOWN_WEIGHTS`, `WRONG_LENGTH`, `NON_FINITE`, `DISPOSED`.
+   * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `UNKNOWN_WEIGHTS`, `WRONG_LENGTH`, `NON_FINITE`, `BEYOND_WIDTH`, `DISPOSED`.
    */
   setWeights(weights: Partial<LayerWeights>): Promise<void>;
   /**
@@ -287,11 +294,15 @@ export interface MoeLayer {
   [Symbol.dispose](): void;
 }
 
-/** A layer's weights: row-major, `[out, in]` as in Hugging Face checkpoints. */
+/**
+ * A layer's weights: row-major, `[out, in]` as in Hugging Face checkpoints.
+ * Where there are `identityExperts`, which have no weights, `experts` below is the number of the others, but for the router.
+ * With `expertWidths`, rows of w1, w3, b1 and b3 and columns of w2 beyond an expert's width are 0.
+ */
 export interface LayerWeights {
-  /** `[experts, dModel]` */
+  /** `[experts, dModel]`, all of them */
   router: Float32Array;
-  /** `[experts]`, with `routerBias` */
+  /** `[experts]`, all of them, with `routerBias` */
   routerBias?: Float32Array;
   /** `[experts, dFf, dModel]` */
   w1: Float32Array;

@@ -24,7 +24,8 @@ pub fn layer_with(experts: usize, router: RouterConfig) -> LayerConfig {
     }
 }
 
-fn bounded(slots: usize) -> Capacity {
+/// A few slots, for those who come first.
+pub fn bounded(slots: usize) -> Capacity {
     Capacity::Bounded { slots: Slots::Fixed { slots }, priority: Priority::Arrival, order: Order::Rank }
 }
 
@@ -33,7 +34,8 @@ pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
     [expert_choice::examples(experts), sinkhorn::examples(experts), hash::examples(experts)].concat()
 }
 
-async fn run(engine: &Rc<Engine>, config: &LayerConfig, count: usize) -> Passes {
+/// A training step of `count` tokens.
+pub async fn run(engine: &Rc<Engine>, config: &LayerConfig, count: usize) -> Passes {
     let mut layer = layer_of(engine, config, &weights(config, 6)).await;
     let labels = labels(config, count);
     let options = ForwardOptions { train: true, labels, ..ForwardOptions::default() };

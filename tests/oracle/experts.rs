@@ -1,0 +1,82 @@
+//! Experts that are not all alike.
+
+use webmoe::config::{Activation, LayerConfig, RouterConfig, TopK};
+use webmoe::init::init;
+use webmoe::reference::{Setting, backward_exact, forward_exact};
+use webmoe::rng::uniform_f32;
+use webmoe::weights::{NAMES, Weights, beyond_width};
+
+fn noise(stream: u32, len: usize) -> Vec<f64> {
+    (0..len as u32).map(|i| 2.0 * f64::from(uniform_f32(13, 0, 0, i, stream)) - 1.0).collect()
+}
+
+fn layer() -> LayerConfig {
+    LayerConfig {
+        activation: Activation::Silu,
+        gated: true,
+        bias: true,
+        router_bias: true,
+        ..LayerConfig::new(4, 5, 4, RouterConfig::TopK(TopK::new(2)))
+    }
+}
+
+fn random_weights(config: &LayerConfig) -> Weights<f64> {
+    let stream = |name: &str| NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32;
+    Weights::build(config, |name, len| noise(stream(name), len))
+}
+
+#[test]
+fn a_narrow_expert_is_a_wide_one_whose_other_units_are_zero() {
+    let wide = layer();
+    let narrow = LayerConfig { expert_widths: Some(vec![5, 1, 3, 2]), ..wide.clone() };
+    let full = random_weights(&narrow);
+    let cut = Weights::build(&wide, |name, _| {
+        let values = full.get(name).unwrap_or_default().iter().enumerate();
+        values.map(|(i, value)| if beyond_width(&narrow, name, i).is_some() { 0.0 } else { *value }).collect()
+    });
+    let (x, dy) = (noise(30, 32), noise(31, 32));
+    let mut results = Vec::new();
+    for (config, weights) in [(&narrow, &full), (&wide, &cut)] {
+        let forward = forward_exact(config, weights, &x, Setting::TRAIN).expect("a layer that runs");
+        let gradients = backward_exact(config, weights, &x, &forward, &dy).expect("a layer that runs");
+        results.push((forward.output, gradients.x, gradients.weights));
+    }
+    assert_eq!(results[0].0, results[1].0, "what lies beyond the width is not read");
+    assert_eq!(results[0].1, results[1].1, "nor by the gradient");
+    for name in NAMES {
+        assert_eq!(results[0].2.get(name), results[1].2.get(name), "{name}");
+    }
+}
+
+#[test]
+fn an_identity_adds_its_weight_times_the_token() {
+    let config = LayerConfig { identity_experts: 1, router: RouterConfig::TopK(TopK::new(1)), ..layer() };
+    let mut weights = random_weights(&config);
+    weights.router.fill(0.0);
+    // a softmax of logits ln 1, ln 1, ln 1, ln 7: the identity weighs 7 / 10
+    weights.router_bias = Some(vec![0.0, 0.0, 0.0, 7_f64.ln()]);
+    let (x, dy) = (noise(30, 32), noise(31, 32));
+    let forward = forward_exact(&config, &weights, &x, Setting::TRAIN).expect("a layer that runs");
+    let gradients = backward_exact(&config, &weights, &x, &forward, &dy).expect("a layer that runs");
+    assert_eq!(forward.routing.load, [0, 0, 0, 8]);
+    let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - 0.7 * b).abs() < 1e-15);
+    assert!(close(&forward.output, &x), "{:?}", forward.output);
+    assert!(close(&gradients.x, &dy), "{:?}", gradients.x);
+}
+
+#[test]
+fn first_weights_follow_the_width_of_their_expert() {
+    let config = LayerConfig {
+        expert_widths: Some(vec![64, 4]),
+        identity_experts: 1,
+        ..LayerConfig::new(256, 64, 3, RouterConfig::TopK(TopK::new(1)))
+    };
+    let weights = init(&config);
+    weights.check(&config).expect("zeros beyond the widths, and none of the identity");
+    let size = 256 * 64;
+    assert_eq!((weights.router.len(), weights.w1.len(), weights.w2.len()), (3 * 256, 2 * size, 2 * size));
+    let spread = |values: &[f32]| values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>();
+    // the same number of values, wide and narrow, whose variances are as 1/64 and 1/4
+    let (wide, narrow) = (spread(&weights.w2[..size]) / 64.0, spread(&weights.w2[size..]) / 4.0);
+    assert!((narrow / wide / 16.0 - 1.0).abs() < 0.1, "{wide}, {narrow}");
+}
