@@ -94,7 +94,7 @@ async fn run_alone(dispatch: &Dispatch, cpu: &CpuEngine, gpu: &GpuEngine) -> Res
     Ok((0..count).map(|_| downloads.take_words()).collect())
 }
 
-/// Whether a binding holds floats, by its declaration in the WGSL.
+/// Whether a binding holds floats, by its declaration in the WGSL; atomics hold their bits, and say so beside it.
 ///
 /// # Panics
 /// If the WGSL does not declare the binding on a line of its own: `tests/shaders.rs` sees that all do.
@@ -103,7 +103,8 @@ fn holds_floats(kernel: &Kernel, binding: usize) -> bool {
     let line = kernel.source.lines().find(|line| line.contains(&place));
     let line = line.unwrap_or_else(|| panic!("{}: no line declares binding {binding}", kernel.name));
     let declaration = line.split("//").next().unwrap_or(line);
-    ["f32>", "vec2f>", "vec4f>"].iter().any(|element| declaration.contains(element))
+    let bits = line.contains("atomic<u32>") && line.contains("bits of an f32");
+    bits || ["f32>", "vec2f>", "vec4f>"].iter().any(|element| declaration.contains(element))
 }
 
 /// How many words differ, and the one that does most; none if all agree.
@@ -127,13 +128,14 @@ fn compare(got: &[u32], want: &[u32], floats: bool) -> Option<(usize, (usize, f6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{COMBINE, PLACE, SLOT_SCAN};
+    use crate::kernels::{COMBINE, PLACE, SINKHORN_EXPERTS, SLOT_SCAN};
 
     #[test]
     fn the_declaration_tells_floats_from_integers() {
         assert!(holds_floats(&COMBINE, 4), "array<vec4f>");
         assert!(!holds_floats(&COMBINE, 2), "array<vec2u>, though the comment might say f32");
         assert!(holds_floats(&PLACE, 7), "array<f32>");
+        assert!(holds_floats(&SINKHORN_EXPERTS, 4), "bits of floats, which only integer atomics can hold");
         assert!(!holds_floats(&PLACE, 8) && !holds_floats(&SLOT_SCAN, 5), "array<u32>, array<vec4u>");
     }
 

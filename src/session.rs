@@ -6,4 +6,4 @@ mod types;
 
 pub use layer::MoeLayer;
 pub use runtime::{Device, Runtime};
-pub use types::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Read, Reads, Routing};
+pub use types::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Read, Reads, Routing, Solver};

@@ -36,6 +36,9 @@ part!(
 part!(
     /// Jitter of the router's input.
     JITTER, "jitter");
+part!(
+    /// Logits in units of the entropy's weight.
+    SINKHORN, "sinkhorn");
 
 /// Which matrix product a kernel is built around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -25,7 +25,8 @@ mod router_backward;
 mod router_logits;
 mod settle;
 mod sgd;
-mod sinkhorn;
+mod sinkhorn_experts;
+mod sinkhorn_tokens;
 mod slot_count;
 mod slot_count_by_key;
 mod slot_scan;
@@ -53,7 +54,8 @@ pub use router_backward::ROUTER_BACKWARD;
 pub use router_logits::ROUTER_LOGITS;
 pub use settle::SETTLE;
 pub use sgd::SGD;
-pub use sinkhorn::SINKHORN;
+pub use sinkhorn_experts::SINKHORN_EXPERTS;
+pub use sinkhorn_tokens::SINKHORN_TOKENS;
 pub use slot_count::{BLOCK, SLOT_COUNT};
 pub use slot_count_by_key::SLOT_COUNT_BY_KEY;
 pub use slot_scan::{MOST_EXPERTS, SLOT_SCAN};
@@ -248,11 +250,12 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 27] = [
+pub static ALL: [&Kernel; 28] = [
     &ROUTER_LOGITS,
     &ROUTE,
     &LOOKUP,
-    &SINKHORN,
+    &SINKHORN_TOKENS,
+    &SINKHORN_EXPERTS,
     &NOMINATE,
     &CHOOSE,
     &SETTLE,

@@ -129,8 +129,8 @@ pub struct Batch {
     pub labels: Buffer<u32>,
     /// `f32[G, E]`: what a solver adds to the logits of a group's tokens, for routers that balance.
     pub prices: Buffer<f32>,
-    /// `f32[G, 4]`: how a solver ended: iterations, last change.
-    pub solver: Buffer<f32>,
+    /// `u32[G, iterations]`: what a solver leaves of each iteration, for routers that balance.
+    pub solver: Buffer<u32>,
     /// Where experts choose.
     pub choice: Choice,
     buffers: Vec<BufferId>,
@@ -209,7 +209,7 @@ impl Batch {
         let of_router = |needed: bool, len: usize| [if needed { len } else { 0 }];
         plan.want("the labels", of_router(s.chooses == Chooses::Labels, tokens));
         plan.want("the experts' prices", of_router(s.chooses == Chooses::Tokens, s.groups * s.experts));
-        plan.want("the solver's state", [s.groups, 4]);
+        plan.want("the solver's state", of_router(s.iterations > 0, s.groups * s.iterations));
         let experts_choose = s.chooses == Chooses::Experts;
         let pairs = volume(&[tokens, s.experts]);
         let lines = volume(&[4, s.groups, s.experts, dims.slots.min(dims.group_tokens) as usize]);

@@ -28,6 +28,8 @@ pub struct Sizes {
     pub stride: usize,
     /// Who chooses.
     pub chooses: Chooses,
+    /// Iterations of the router's solver in training; 0 if it has none.
+    pub iterations: usize,
     /// Routing groups.
     pub groups: usize,
     /// Virtual devices.
@@ -49,6 +51,7 @@ impl Sizes {
             k: config.k(),
             stride: pad4(config.router_rows() + gate).max(4),
             chooses: config.router.chooses(),
+            iterations: router::iterations(config, true),
             groups: config.groups,
             devices: config.devices,
         }

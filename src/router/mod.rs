@@ -7,9 +7,11 @@ mod hash;
 mod matching;
 mod sinkhorn;
 mod slots;
+mod solver;
 mod switches;
 mod top_k;
 
+pub use solver::{Solver, iterations};
 pub use switches::Switches;
 
 use crate::config::{LayerConfig, RouterConfig};
@@ -104,11 +106,6 @@ pub fn labels(router: &RouterConfig, given: &Labels, tokens: usize) -> Result<Op
         RouterConfig::Hash(router) => hash::labels(router, given, tokens).map(Some),
         RouterConfig::TopK(_) | RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => Ok(None),
     }
-}
-
-/// Whether a solver runs, and leaves its state behind.
-pub fn solves(config: &LayerConfig, train: bool) -> bool {
-    matches!(config.router, RouterConfig::Sinkhorn(_)) && train
 }
 
 /// The buffer of constants, as one of floats.

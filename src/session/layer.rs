@@ -10,7 +10,7 @@ use crate::init::init;
 use crate::kernels::{DECLINED, DROPPED, Dims, LOSS_NAMES, MOST_EXPERTS};
 use crate::layer::{self, Backward, Batch, Gradient, Packed, Parameters, Sizes};
 use crate::recording::Recording;
-use crate::router;
+use crate::router::{self, Solver};
 use crate::shape::{pad_rows, strip_rows};
 use crate::weights::{LayerWeights, check_array};
 
@@ -127,7 +127,7 @@ impl MoeLayer {
                 rec.upload(batch.labels, labels);
             }
             layer::record_forward(&mut rec, &self.config, dims, batch, &self.weights, options.train, keep);
-            self.record_reads(&mut rec, &dims, batch, &options.read);
+            self.record_reads(&mut rec, &dims, batch, options);
         }
         // whatever happens below, the buffers no longer hold the pass before
         self.last = None;
@@ -183,12 +183,12 @@ impl MoeLayer {
         }
     }
 
-    fn record_reads(&self, rec: &mut Recording, dims: &Dims, b: &Batch, read: &[Read]) {
+    fn record_reads(&self, rec: &mut Recording, dims: &Dims, b: &Batch, options: &ForwardOptions) {
         let s = &self.sizes;
-        if read.contains(&Read::Losses) {
+        if options.read.contains(&Read::Losses) {
             layer::record_losses(rec, *dims, b);
         }
-        for read in read {
+        for read in &options.read {
             match read {
                 Read::Output => rec.download(b.y),
                 Read::Routing => {
@@ -201,6 +201,10 @@ impl MoeLayer {
                 Read::Traffic if s.devices > 1 => rec.download_range(b.moved, 0..2 * s.devices * s.devices),
                 Read::Traffic => rec.download_range(b.demanded, 0..s.groups * s.experts),
                 Read::Scores => rec.download_range(b.router, b.tokens * s.stride..2 * b.tokens * s.stride),
+                Read::Solver => match s.groups * router::iterations(&self.config, options.train) {
+                    0 => {}
+                    words => rec.download_range(b.solver, 0..words),
+                },
             }
         }
     }
@@ -232,6 +236,8 @@ impl MoeLayer {
                             .collect(),
                     );
                 }
+                Read::Solver if router::iterations(&self.config, options.train) == 0 => {}
+                Read::Solver => out.solver = Solver::of(&self.config, &downloads.take(b.solver)),
             }
         }
         out
@@ -281,6 +287,7 @@ impl MoeLayer {
             match read {
                 Read::Output => out.output = Some(Vec::new()),
                 Read::Scores => out.scores = Some(Vec::new()),
+                Read::Solver => {}
                 Read::Losses => out.losses = Some(self.losses(&vec![0.0; LOSS_NAMES.len() * self.sizes.groups])),
                 Read::Traffic => {
                     out.traffic = Some(layer::forward_traffic(&self.config, 0, options.train, &vec![0; 2 * n * n]))

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::layer::Traffic;
+pub use crate::router::Solver;
 use crate::weights::LayerWeights;
 
 /// Something that a forward pass can bring back.
@@ -18,6 +19,8 @@ pub enum Read {
     Traffic,
     /// Every token's score for every expert; only on request.
     Scores,
+    /// How the router's solver ended; only on request.
+    Solver,
 }
 
 /// Something that a backward pass can bring back.
@@ -56,6 +59,7 @@ impl Reads for Read {
         ("losses", Read::Losses),
         ("traffic", Read::Traffic),
         ("scores", Read::Scores),
+        ("solver", Read::Solver),
     ];
 }
 
@@ -118,6 +122,8 @@ pub struct LayerOutput {
     pub traffic: Option<Vec<Traffic>>,
     /// `f32[T, E]`.
     pub scores: Option<Vec<f32>>,
+    /// How the router's solver ended; absent where none ran.
+    pub solver: Option<Solver>,
 }
 
 /// What a backward pass brought back; what was not read is absent.

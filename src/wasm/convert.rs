@@ -8,7 +8,7 @@ use crate::config::{Hash, LayerConfig, RawLayerConfig, RouterConfig, TopK};
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::layer::Traffic;
-use crate::session::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Reads, Routing};
+use crate::session::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Reads, Routing, Solver};
 use crate::weights::{LayerWeights, NAMES};
 
 /// A plain object that is filled field by field.
@@ -242,6 +242,15 @@ fn routing_object(routing: &Routing) -> JsValue {
     fields.done()
 }
 
+fn solver_object(solver: &Solver) -> JsValue {
+    let fields = Fields::new();
+    fields.set("iterations", Uint32Array::from(&solver.iterations[..]));
+    if let Some(change) = &solver.change {
+        fields.set("change", Float32Array::from(&change[..]));
+    }
+    fields.done()
+}
+
 /// What `forward` brought back.
 pub(super) fn output_object(devices: usize, out: &LayerOutput) -> JsValue {
     let fields = Fields::new();
@@ -263,6 +272,9 @@ pub(super) fn output_object(devices: usize, out: &LayerOutput) -> JsValue {
     }
     if let Some(scores) = &out.scores {
         fields.set("scores", Float32Array::from(&scores[..]));
+    }
+    if let Some(solver) = &out.solver {
+        fields.set("solver", solver_object(solver));
     }
     fields.done()
 }

@@ -1,18 +1,19 @@
 //! Every recorded case that the layer can express, and those that only the oracle can.
 
 use super::case::{Case, What};
-use super::families::{aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, megatron};
+use super::families::{aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, megatron, pot};
 
 /// What was recorded and cannot be said in terms of the layer's public interface, and why.
 ///
 /// [`injected_cases`] puts these to the oracle with the choices made from outside.
-pub const NOT_EXPRESSIBLE: [(&str, &str); 4] = [
+pub const NOT_EXPRESSIBLE: [(&str, &str); 5] = [
     ("gshard_fairscale", "the second choice comes from logits with recorded noise, the weights from logits without it"),
     ("hf_mixtral ties, all_tied, near_tie, zero_tokens", "equal scores, chosen among in no documented order"),
     (
         "flaxformer_tokens_choose/k2_bpr_pad, gradients of the weights",
         "groups of unequal size after padding: each group is a case of its own, and the oracle's test adds them up",
     ),
+    ("sinkhorn/unequal_columns", "a layer's experts all have the same share"),
     ("flaxformer_experts_choose/pad", "padding is scored with logits of zero, and counted in the z-loss"),
 ];
 
@@ -36,6 +37,7 @@ pub fn cases() -> Vec<Case> {
         flaxformer::cases(),
         experts_choose::cases(),
         megatron::cases(),
+        pot::cases(),
         aux_losses::cases(),
         ffn_big::cases(),
     ];

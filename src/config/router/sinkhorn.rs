@@ -24,7 +24,8 @@ pub struct Sinkhorn {
     pub epsilon: f32,
     /// At most this many iterations.
     pub iterations: usize,
-    /// Stop when no price has moved by this much.
+    /// Stop when no price has moved by this much, in units of `ε`. Where logits are some thousand times `ε` an f32 is coarser
+    /// than the default: the solver then runs to `iterations`.
     pub tolerance: f32,
     /// How a choice is weighed.
     pub gate: SinkhornGate,

@@ -47,6 +47,8 @@ macro_rules! on_every_engine {
             expert_choice::thousands_of_tokens_are_ranked_exactly,
             sinkhorn::sinkhorn_agrees_with_the_oracle,
             sinkhorn::prices_even_out_what_the_tokens_ask_for,
+            sinkhorn::the_solver_tells_how_it_ended,
+            sinkhorn::what_a_token_adds_to_all_its_logits_changes_no_choice,
             hash::hash_layers_agree_with_the_oracle,
             hash::what_is_hashed_follows_the_setting,
             hash::a_router_that_goes_by_ids_says_what_is_wrong_with_them,

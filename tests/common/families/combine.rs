@@ -16,9 +16,14 @@ pub fn case(id: &str, config: LayerConfig, logits: Vec<f32>, cotangent: Option<V
     Case { id: id.to_owned(), config, weights, x: logits, d_output, train: true, expect: Vec::new() }
 }
 
-/// The layer of such a case.
+/// The layer of such a case, of tokens that choose.
 pub fn config(experts: usize, router: TopK) -> LayerConfig {
-    LayerConfig { bias: true, ..LayerConfig::new(experts, 4, experts, RouterConfig::TopK(router)) }
+    config_of(experts, RouterConfig::TopK(router))
+}
+
+/// The layer of such a case.
+pub fn config_of(experts: usize, router: RouterConfig) -> LayerConfig {
+    LayerConfig { bias: true, ..LayerConfig::new(experts, 4, experts, router) }
 }
 
 /// Asserts that the layer finds the number of slots that was recorded.

@@ -8,4 +8,5 @@ pub mod flaxformer;
 pub mod gshard;
 pub mod huggingface;
 pub mod megatron;
+pub mod pot;
 mod rows;

@@ -197,9 +197,12 @@ export interface SinkhornRouterConfig {
   k: number;
   /** Weight of the plan's entropy: smaller is closer to the best balanced assignment, and slower; default 1. */
   epsilon?: number;
-  /** At most this many iterations; default 100. */
+  /** At most this many iterations, up to 1000; default 100. Each is two dispatches; those after the last one needed do nothing. */
   iterations?: number;
-  /** Stop when no price moves by this much; default 1e-4. */
+  /**
+   * Stop when no price moves by this much, in units of `epsilon`; default 1e-4. Where logits are some thousand times
+   * `epsilon` an f32 is coarser than that: the solver then runs to `iterations`.
+   */
   tolerance?: number;
   /** Weigh by the sigmoid of the chosen logit, or by its share in the softmax; default `"sigmoid"`. */
   gate?: "sigmoid" | "softmax";
@@ -218,7 +221,7 @@ export interface HashRouterConfig {
 export type RouterConfig = TopKRouterConfig | ExpertChoiceRouterConfig | SinkhornRouterConfig | HashRouterConfig;
 
 /** What a forward can bring back. */
-export type ForwardRead = "output" | "routing" | "losses" | "traffic" | "scores";
+export type ForwardRead = "output" | "routing" | "losses" | "traffic" | "scores" | "solver";
 /** What a backward can brought back. */
 export type BackwardRead = "x" | "weights" | "traffic";
 
@@ -236,7 +239,7 @@ export interface ForwardOptions {
   domain?: Uint32Array;
   /** `[T]`, for routers that use them. */
   task?: Uint32Array;
-  /** What to bring back; default all but the scores; `[]` reads nothing and only waits. What was not read is absent. */
+  /** What to bring back; default all but the scores and the solver; `[]` reads nothing and only waits. What was not read is absent. */
   read?: ForwardRead[];
   /** Ends the call with `ABORTED`; what the device has begun it finishes. */
   signal?: AbortSignal;
@@ -338,6 +341,16 @@ export interface LayerOutput {
   traffic: Traffic;
   /** `[T, experts]`: the router's scores of all experts; only where asked for. */
   scores?: Float32Array;
+  /** How the router's solver ended; only where asked for and one ran. */
+  solver?: Solver;
+}
+
+/** How the solver of each routing group ended. */
+export interface Solver {
+  /** `[groups]`: iterations made; as many as there may be if it did not converge. */
+  iterations: Uint32Array;
+  /** `[groups]`: the largest change of a price in the last iteration, in units of `epsilon`. */
+  change?: Float32Array;
 }
 
 /** The assignments of tokens to experts. `slots`: k, or the most experts that any token got. */

@@ -1,0 +1,57 @@
+//! sinkhorn_experts.wgsl — second half of an iteration of balancing: g of every expert, which makes its column of the plan sum to
+//! 1/E, and how much any g of a group moved.
+//! Twin: src/kernels/sinkhorn_experts.rs   Dispatch: (E, G, 1)
+//! Parts: dims, sinkhorn
+//!
+//! g_e = −ln E − logsumexp_t(h/ε + f_t). One workgroup an expert and group; sums in the order of a fixed tree. The largest change
+//! is that of the bits: a float that is not negative orders as they do, in whatever order the experts come.
+
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> router: array<f32>;               // f32[2, T, stride]: [0] logits
+@group(0) @binding(2) var<storage, read> stats: array<vec4f>;              // f32[T, 4]: [0] f
+@group(0) @binding(3) var<storage, read_write> prices: array<f32>;         // f32[G, E]: ε·g
+@group(0) @binding(4) var<storage, read_write> solver: array<atomic<u32>>; // u32[G, iterations]: bits of an f32, the largest change of g
+
+const THREADS = 64u;
+
+var<workgroup> part: array<f32, THREADS>;
+var<workgroup> settled: u32;
+
+@compute @workgroup_size(THREADS)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+    let e = group.x;
+    let state = group.y * dims.iterations + dims.iteration;
+    if (lane == 0u) {
+        settled = 0u;
+        if (dims.iteration > 0u) { settled = u32(bitcast<f32>(atomicLoad(&solver[state - 1u])) < dims.tolerance); }
+    }
+    if (workgroupUniformLoad(&settled) == 1u) { return; }
+
+    let first = group.y * dims.group_tokens;
+    var most = -LARGEST;
+    for (var i = lane; i < dims.group_tokens; i += THREADS) {
+        most = max(most, scaled(router[(first + i) * dims.stride + e]) + stats[first + i].x);
+    }
+    part[lane] = most;
+    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (lane < half) { part[lane] = max(part[lane], part[lane + half]); }
+    }
+    let largest = workgroupUniformLoad(&part[0]);
+    var sum = 0.0;
+    for (var i = lane; i < dims.group_tokens; i += THREADS) {
+        sum += exp(scaled(router[(first + i) * dims.stride + e]) + stats[first + i].x - largest);
+    }
+    part[lane] = sum;
+    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (lane < half) { part[lane] += part[lane + half]; }
+    }
+    if (lane == 0u) {
+        let at = group.y * dims.experts + e;
+        let g = -log(f32(dims.experts)) - largest - log(part[0]);
+        let moved = abs(g - prices[at] / dims.epsilon);
+        prices[at] = dims.epsilon * g;
+        atomicMax(&solver[state], bitcast<u32>(moved));
+    }
+}
