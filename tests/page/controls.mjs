@@ -84,7 +84,7 @@ export async function testControls(visit) {
   });
 
   await visit("every phrase to try loads its settings and gives a result", "#engine=cpu&text=a+few+words+of+mine", async (page) => {
-    const phrases = page.page.locator(".plates > p button");
+    const phrases = page.page.locator(".plates > p:first-child button");
     const seen = new Set([await page.settled()]);
     for (let i = 0; i < (await phrases.count()); i++) {
       await phrases.nth(i).click();

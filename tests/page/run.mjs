@@ -5,9 +5,11 @@ import { root } from "../package/places.mjs";
 import { Tally } from "../package/tally.mjs";
 import { testAccess } from "./access.mjs";
 import { testAddress } from "./address.mjs";
+import { testCompare } from "./compare.mjs";
 import { testControls } from "./controls.mjs";
 import { testEngines } from "./engines.mjs";
 import { testNumbers } from "./numbers.mjs";
+import { testRouters } from "./routers.mjs";
 import { serve } from "./serve.mjs";
 import { testSource } from "./source.mjs";
 import { testSteps } from "./steps.mjs";
@@ -31,7 +33,7 @@ const visit = (claim, hash, check, how) =>
   });
 
 await testSource(tally);
-for (const suite of [testEngines, testNumbers, testControls, testSteps, testAddress, testTaking, testAccess]) await suite(visit, open);
+for (const suite of [testEngines, testNumbers, testControls, testRouters, testCompare, testSteps, testAddress, testTaking, testAccess]) await suite(visit, open);
 await tally.test("the console stays clean while all of this runs", () => {
   if (Visit.complaints.length) throw new Error(Visit.complaints.join("\n"));
 });

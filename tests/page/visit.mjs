@@ -68,6 +68,8 @@ export class Visit {
     return this.page.evaluate(() => {
       const figures = ["scores", "flow", "loads", "bytes"].map((id) => document.getElementById(id).innerText);
       const values = [...document.querySelectorAll("dl .value")].filter((value) => value.id !== "value-milliseconds");
+      // Of the comparison all but the time.
+      figures.push(...Array.from(document.querySelectorAll("#compare tr:not(.time)"), (row) => row.innerText));
       return [...figures, ...values.map((value) => value.innerText), document.querySelector("#place").innerText].join("\n");
     });
   }

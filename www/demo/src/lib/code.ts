@@ -1,23 +1,38 @@
 /** The present layer as a program. */
 
+import type { Snapshot } from "./pass";
 import { configOf } from "./layer";
-import { fit, type Settings } from "./settings";
+import { fit } from "./settings";
 
 /** TypeScript that makes the same layer with the package. */
-export function codeOf(settings: Settings): string {
+export function codeOf({ settings, batch }: Snapshot): string {
   const { groups } = fit(settings);
+  const labels = Object.entries(batch.labels).map(([name, label]) => labelOf(name, label));
+  const needed = labels.length === 0 ? "" : `
+// What the router goes by. These are those of the text on the page.
+const labels = {
+${labels.join("\n")}
+};`;
+  const tokens = labels.length === 0 ? 8 * groups : batch.tokens.length;
   return `import { createRuntime } from "webmoe";
 
 const runtime = await createRuntime({ device: ${JSON.stringify(settings.engine === "webgpu" ? "auto" : settings.engine)} });
 const layer = await runtime.createLayer(${literal(configOf(settings))});
 
 // Your tokens: a row of ${settings.width} numbers each; their number must be a multiple of ${groups}.
-const x = new Float32Array(${8 * groups} * ${settings.width}).map(() => Math.random() - 0.5);
-const { output, routing, losses, traffic } = await layer.forward(x);
-console.log(output, routing.load, losses.loadBalance, traffic.networkBytes);
+const x = new Float32Array(${tokens} * ${settings.width}).map(() => Math.random() - 0.5);${needed}
+const { output, routing, losses, traffic } = await layer.forward(x, { train: true${labels.length === 0 ? "" : ", ...labels"} });
+console.log(output, routing.load, losses, traffic.networkBytes);
 runtime.dispose();
 `;
 }
 
-/** JSON with the quotes taken off its keys. */
-const literal = (value: unknown): string => JSON.stringify(value, null, 2).replace(/^( *)"(\w+)":/gm, "$1$2:");
+const labelOf = (name: string, label: Uint32Array | number): string => `  ${name}: ${typeof label === "number" ? label : array(label)},`;
+
+const array = (values: Uint32Array): string => `new Uint32Array([${Array.from(values).join(", ")}])`;
+
+/** JSON with the quotes taken off its keys, and typed arrays as such. */
+function literal(value: unknown): string {
+  const text = JSON.stringify(value, (_, part: unknown) => (part instanceof Uint32Array ? `<${array(part)}>` : part), 2);
+  return text.replace(/"<(.+?)>"/g, "$1").replace(/^( *)"(\w+)":/gm, "$1$2:");
+}

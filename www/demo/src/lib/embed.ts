@@ -24,7 +24,7 @@ export function embed(tokens: Token[], width: number): Float32Array {
 }
 
 /** FNV-1a over UTF-16 units. */
-function hash(text: string): number {
+export function hash(text: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
   return h >>> 0;

@@ -1,6 +1,6 @@
 /** What a visitor can take away. */
 
-import type { Snapshot } from "./engine";
+import type { Snapshot } from "./pass";
 import { configOf } from "./layer";
 
 /** The whole snapshot: tokens, routing, scores, losses and bytes. */
@@ -16,7 +16,8 @@ export function traceOf({ settings, batch, output, place, step }: Snapshot): str
       step,
       tokens: batch.tokens,
       routing,
-      scores: { shape: [batch.tokens.length, settings.experts], values: scores },
+      scores: { shape: [batch.tokens.length, batch.tokens.length === 0 ? 0 : scores.length / batch.tokens.length], values: scores },
+      labels: batch.labels,
       losses,
       traffic,
     },

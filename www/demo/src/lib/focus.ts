@@ -5,6 +5,8 @@ import type { Reading } from "./read";
 export interface Focus {
   kind: "token" | "expert" | "device";
   index: number;
+  /** Of a token: the expert in whose row of a matrix it is pointed at. */
+  expert?: number;
 }
 
 /** Everything that a focus lights up; `null` lights everything. */

@@ -30,3 +30,7 @@ export const short = (text: string, length: number): string => (text.length > le
 
 /** Exact: 36,864 bytes */
 export const exactBytes = (n: number): string => counted(n, "byte");
+
+/** "1, 2 or 4" */
+export const listed = (items: readonly (number | string)[], joint: "and" | "or"): string =>
+  items.length < 2 ? String(items[0] ?? "") : `${items.slice(0, -1).join(", ")} ${joint} ${items.at(-1)}`;

@@ -1,6 +1,8 @@
 /** From settings to what the layer is asked for. */
 
 import type { CapacityConfig, LayerConfig } from "webmoe";
+import { kindOf } from "../routers";
+import type { Labels, Slots } from "../routers/kind";
 import { embed } from "./embed";
 import { fit, type Settings } from "./settings";
 import { pad, tokenize, type Token } from "./tokenize";
@@ -8,32 +10,40 @@ import { pad, tokenize, type Token } from "./tokenize";
 /** Hidden width of an expert, in widths of a token. */
 const HIDDEN = 2;
 
-/** Tokens and their vectors. */
+/** Tokens, their vectors, and what the router is told of them. */
 export interface Batch {
   tokens: Token[];
   /** `[T, width]` */
   x: Float32Array;
+  labels: Labels;
 }
 
-/** The tokens of the text, padded to split evenly over the groups, and their vectors. */
+/** The tokens of the text, padded to split evenly over the groups. */
+const tokensOf = (settings: Settings): Token[] => pad(tokenize(settings.text), fit(settings).groups);
+
+/** What the layer of the settings is run on. */
 export function batchOf(settings: Settings): Batch {
-  const tokens = pad(tokenize(settings.text), fit(settings).groups);
-  return { tokens, x: embed(tokens, settings.width) };
+  const tokens = tokensOf(settings);
+  const labels = kindOf(settings.router.kind).labels?.(fit(settings).values, { tokens, experts: settings.experts });
+  return { tokens, x: embed(tokens, settings.width), labels: labels ?? {} };
 }
 
-/** The layer of the settings. */
+/** The layer of the settings. A router may depend on the text. */
 export function configOf(settings: Settings): LayerConfig {
-  const { experts, width, scoring, renormalize, balance, z, seed } = settings;
-  const { k, devices, groups } = fit(settings);
+  const { experts, width, seed, balance, z } = settings;
+  const { values, devices, groups } = fit(settings);
+  const router = kindOf(settings.router.kind);
+  const weights = { loadBalance: balance, z };
   return {
     dModel: width,
     dFf: HIDDEN * width,
     experts,
-    router: { kind: "topK", k, scoring, renormalize },
-    capacity: capacityOf(settings),
+    router: router.config(values, { tokens: tokensOf(settings), experts }),
+    // Experts that fill their own slots have no other capacity.
+    capacity: router.slots ? "dropless" : capacityOf(settings),
     groups,
     mesh: { devices },
-    lossWeights: { loadBalance: balance, z },
+    lossWeights: Object.fromEntries(router.losses.map((loss) => [loss, weights[loss]])),
     seed,
   };
 }
@@ -51,13 +61,15 @@ function capacityOf({ capacity, factor, per, round, slots, priority, order }: Se
   }
 }
 
-/** How many slots an expert has in each group, and the sum that gives it; `null` without a limit. */
-export function slotsOf(settings: Settings, tokens: number): { slots: number; sum: string } | null {
-  const { capacity, experts, factor, per, round, slots } = settings;
+/** How many slots an expert has in each group, and the sum that gives it; `null` without a limit. `k`: choices of a token. */
+export function slotsOf(settings: Settings, tokens: number, k: number): Slots | null {
+  const { router, capacity, experts, factor, per, round, slots } = settings;
+  const { values, groups } = fit(settings);
+  const inGroup = tokens / groups;
+  const own = kindOf(router.kind).slots?.(values, inGroup, experts);
+  if (own) return own;
   if (capacity === "dropless") return null;
   if (capacity === "slots") return { slots, sum: `${slots} (fixed)` };
-  const { k, groups } = fit(settings);
-  const inGroup = tokens / groups;
   const share = (inGroup / experts) * factor * (per === "assignment" ? k : 1);
   const whole = { ceil: Math.ceil, floor: Math.floor, round: roundTiesEven }[round](share);
   const choices = per === "assignment" ? `${k} × ` : "";

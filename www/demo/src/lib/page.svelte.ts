@@ -1,14 +1,19 @@
 /** The page's state, and the one loop that turns it into snapshots. */
 
-import { Engine, EngineUnavailable, words, type Snapshot } from "./engine";
+import { kindOf, routerOf, type RouterChoice } from "../routers";
+import { Comparison, type Compared } from "./comparison";
+import { Engine } from "./engine";
 import { exists, litBy, same, type Focus } from "./focus";
+import { EngineUnavailable, words } from "./opened";
+import type { Snapshot } from "./pass";
 import { read } from "./read";
-import { fit, type Settings } from "./settings";
+import { fit, MOST_COMPARED, type Settings } from "./settings";
 
 /** A moment of the balance, for the curve. */
 export interface Point {
   step: number;
-  balance: number;
+  /** `null` where the router has no such loss. */
+  balance: number | null;
   peak: number;
 }
 
@@ -17,6 +22,9 @@ interface Job {
   reset: boolean;
   steps: number;
 }
+
+/** Routers that a comparison opens with: one of each way to choose. */
+const FIRST_COMPARED: readonly RouterChoice["kind"][] = ["topK", "expertChoice", "sinkhorn", "hash"];
 
 /** Changes closer together than this are one. */
 const SETTLE_MS = 60;
@@ -36,10 +44,13 @@ export class Page {
   notice = $state<string | null>(null);
   playing = $state(false);
   points = $state.raw<readonly Point[]>([]);
+  /** The routers side by side; none while the comparison is closed. */
+  compared = $state.raw<readonly Compared[]>([]);
   pinned = $state.raw<Focus | null>(null);
   hovered = $state.raw<Focus | null>(null);
 
   readonly fitted = $derived.by(() => fit(this.settings));
+  readonly router = $derived.by(() => kindOf(this.settings.router.kind));
   readonly reading = $derived.by(() => this.snapshot && read(this.snapshot));
   /** What is pointed at: under the pointer, else what was clicked. */
   readonly focus = $derived.by(() => {
@@ -52,6 +63,8 @@ export class Page {
     this.notice = `The device was lost (${message}). The layer was made again from its seed.`;
     this.refresh();
   });
+  readonly #comparison = new Comparison(this.#engine);
+  #lastCompared: readonly RouterChoice[] = [];
   #job: Job | null = null;
   #running = false;
   #settling: ReturnType<typeof setTimeout> | undefined;
@@ -68,6 +81,7 @@ export class Page {
   }
 
   step(): void {
+    if (this.router.still !== undefined) return;
     this.#want({ reset: false, steps: 1 });
   }
 
@@ -77,8 +91,20 @@ export class Page {
   }
 
   toggle(): void {
-    this.playing = !this.playing;
+    this.playing = !this.playing && this.router.still === undefined;
     if (this.playing) this.step();
+  }
+
+  /** Puts routers side by side: those of the last time, or the one on show and others that choose otherwise. */
+  openComparison(): void {
+    const own = $state.snapshot(this.settings.router);
+    const others = FIRST_COMPARED.filter((kind) => kind !== own.kind).map((kind) => routerOf(kind));
+    this.settings.compare = this.#lastCompared.length > 0 ? this.#lastCompared : [own, ...others].slice(0, MOST_COMPARED);
+  }
+
+  closeComparison(): void {
+    this.#lastCompared = $state.snapshot(this.settings.compare);
+    this.settings.compare = [];
   }
 
   /** Keeps something lit, or lets it go. */
@@ -104,6 +130,7 @@ export class Page {
         if (job.reset) this.#engine.reset();
         const settings = $state.snapshot(this.settings);
         this.#accept(job.steps > 0 ? await this.#engine.train(settings) : await this.#engine.show(settings));
+        await this.#compare(settings);
       } catch (error) {
         this.playing = false;
         if (error instanceof EngineUnavailable) this.failure = words(error);
@@ -112,6 +139,19 @@ export class Page {
       this.#playOn();
     }
     this.#running = false;
+  }
+
+  async #compare(settings: Settings): Promise<void> {
+    if (settings.compare.length === 0) {
+      this.#comparison.close();
+      this.compared = [];
+      return;
+    }
+    this.compared = await this.#comparison.run(settings);
+    // While playing there is no rest to measure in.
+    if (this.playing) return;
+    const timed = await this.#comparison.time(this.compared, () => this.#job !== null);
+    if (timed) this.compared = timed;
   }
 
   #playOn(): void {
@@ -131,7 +171,7 @@ export class Page {
     this.snapshot = snapshot;
     this.problem = null;
     this.failure = null;
-    const point = { step: snapshot.step, balance: snapshot.output.losses["loadBalance"] ?? 0, peak: read(snapshot).peak };
+    const point = { step: snapshot.step, balance: snapshot.output.losses["loadBalance"] ?? null, peak: read(snapshot).peak };
     // A pass at a step that is on the curve already replaces its point.
     this.points = [...this.points.filter(({ step }) => step < point.step), point];
   }

@@ -1,19 +1,19 @@
 /** What the page reads out of a snapshot. */
 
-import type { Snapshot } from "./engine";
+import { kindOf } from "../routers";
+import type { RouterKind, Values } from "../routers/kind";
+import type { Snapshot } from "./pass";
 import { slotsOf } from "./layer";
 import { fit } from "./settings";
 
-/** One choice of a token. */
+/** One choice of a token, whoever made it. */
 export interface Choice {
   token: number;
-  /** 0 is the first choice. */
+  /** 0 is the first of the token's choices. */
   rank: number;
   expert: number;
   /** The gate value used in the output; 0 where dropped. */
   weight: number;
-  /** The router's score. */
-  score: number;
   kept: boolean;
   /** Place in the expert's buffer, -1 if dropped. */
   position: number;
@@ -25,16 +25,26 @@ export interface Choice {
 
 /** A snapshot's sizes and its choices, one by one. */
 export interface Reading {
+  router: RouterKind;
+  /** The router's settings. */
+  values: Values;
   tokens: number;
   experts: number;
-  k: number;
   devices: number;
   groups: number;
-  /** `[T][k]` */
+  /** Of each token, as many as it has. */
   choices: Choice[][];
+  /** The router's score of a pair; `null` where nothing is scored. */
+  score(token: number, expert: number): number | null;
+  /** The largest score; 0 where there is none. */
+  topScore: number;
+  /** All choices, dropped ones included. */
+  made: number;
   dropped: number;
   /** Tokens that no expert serves. */
   unserved: number;
+  /** How many tokens are served by no expert, by one, by two, and so on. */
+  histogram: number[];
   /** Largest demand over the mean one; 1 is even. */
   peak: number;
   /** Slots of an expert in each group; `null` without a limit. */
@@ -46,39 +56,46 @@ export interface Reading {
 }
 
 export function read({ settings, batch, output: { routing, scores } }: Snapshot): Reading {
-  const { k, devices, groups } = fit(settings);
+  const { values, devices, groups } = fit(settings);
   const { experts } = settings;
   const tokens = batch.tokens.length;
   const deviceOfToken = (token: number) => Math.floor(token / (tokens / devices));
   const deviceOfExpert = (expert: number) => Math.floor(expert / (experts / devices));
-  const choices = batch.tokens.map((_, token) =>
-    Array.from({ length: routing.slots }, (_, rank): Choice => {
-      const at = token * routing.slots + rank;
+  const choices = batch.tokens.map((_, token) => {
+    const own: Choice[] = [];
+    for (let at = token * routing.slots; at < (token + 1) * routing.slots; at++) {
       const expert = routing.experts[at]!;
-      return {
+      if (expert < 0) continue;
+      own.push({
         token,
-        rank,
+        rank: own.length,
         expert,
         weight: routing.weights[at]!,
-        score: scores[token * experts + expert]!,
         kept: routing.kept[at] === 1,
         position: routing.positions[at]!,
         from: deviceOfToken(token),
         to: deviceOfExpert(expert),
-      };
-    }),
-  );
+      });
+    }
+    return own;
+  });
   const all = choices.flat();
-  const limit = slotsOf(settings, tokens);
+  const limit = slotsOf(settings, tokens, routing.slots);
+  const served = choices.map((own) => own.filter((choice) => choice.kept).length);
   return {
+    router: kindOf(settings.router.kind),
+    values,
     tokens,
     experts,
-    k,
     devices,
     groups,
     choices,
+    score: (token, expert) => scores[token * experts + expert] ?? null,
+    topScore: scores.reduce((most, score) => Math.max(most, score), 0),
+    made: all.length,
     dropped: all.filter((choice) => !choice.kept).length,
-    unserved: choices.filter((own) => !own.some((choice) => choice.kept)).length,
+    unserved: served.filter((n) => n === 0).length,
+    histogram: Array.from({ length: Math.max(0, ...served) + 1 }, (_, n) => served.filter((own) => own === n).length),
     peak: all.length === 0 ? 1 : Math.max(...routing.demanded) / (all.length / experts),
     slots: limit?.slots ?? null,
     slotsSum: limit?.sum ?? "",
@@ -86,3 +103,6 @@ export function read({ settings, batch, output: { routing, scores } }: Snapshot)
     deviceOfExpert,
   };
 }
+
+/** Slots of an expert over all groups; `null` without a limit. */
+export const capacityOf = ({ slots, groups }: Reading): number | null => (slots === null ? null : slots * groups);

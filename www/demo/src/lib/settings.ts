@@ -1,5 +1,9 @@
 /** What a visitor can set, and how settings that do not fit each other are made to fit. */
 
+import { fitRouter, nearest, routerOf, type RouterChoice } from "../routers";
+import type { Values } from "../routers/kind";
+import { listed } from "./format";
+
 /** Choices of one setting: its value and how the page names it. */
 export type Options<T extends string> = readonly { value: T; label: string }[];
 
@@ -7,17 +11,6 @@ export const ENGINES = [
   { value: "webgpu", label: "WebGPU" },
   { value: "auto", label: "faster one" },
   { value: "cpu", label: "CPU" },
-] as const satisfies Options<string>;
-
-export const SCORINGS = [
-  { value: "softmax", label: "softmax" },
-  { value: "sigmoid", label: "sigmoid" },
-] as const satisfies Options<string>;
-
-export const RENORMALIZE = [
-  { value: "none", label: "no" },
-  { value: "preDrop", label: "before drops" },
-  { value: "postDrop", label: "after drops" },
 ] as const satisfies Options<string>;
 
 export const CAPACITIES = [
@@ -49,6 +42,9 @@ export const ORDERS = [
   { value: "token", label: "token by token" },
 ] as const satisfies Options<string>;
 
+/** More routers than this are not compared: nobody could follow. */
+export const MOST_COMPARED = 4;
+
 /** Widths of a token that the page offers. */
 export const WIDTHS = [16, 32, 64, 128, 256] as const;
 
@@ -60,9 +56,7 @@ export interface Settings {
   seed: number;
   engine: Value<typeof ENGINES>;
   experts: number;
-  k: number;
-  scoring: Value<typeof SCORINGS>;
-  renormalize: Value<typeof RENORMALIZE>;
+  router: RouterChoice;
   capacity: Value<typeof CAPACITIES>;
   factor: number;
   per: Value<typeof PER>;
@@ -82,6 +76,8 @@ export interface Settings {
   z: number;
   /** Learning rate of a step. */
   rate: number;
+  /** Routers side by side, at most {@link MOST_COMPARED}; none: the comparison is closed. */
+  compare: readonly RouterChoice[];
 }
 
 export const DEFAULTS: Settings = {
@@ -91,9 +87,7 @@ export const DEFAULTS: Settings = {
   seed: 7,
   engine: "webgpu",
   experts: 8,
-  k: 2,
-  scoring: "softmax",
-  renormalize: "none",
+  router: routerOf("topK"),
   capacity: "factor",
   factor: 1.25,
   per: "assignment",
@@ -107,11 +101,13 @@ export const DEFAULTS: Settings = {
   balance: 1,
   z: 0.001,
   rate: 0.01,
+  compare: [],
 };
 
 /** Settings that fit each other. */
 export interface Fitted {
-  k: number;
+  /** The router's settings. */
+  values: Values;
   devices: number;
   /** Routing groups over all devices. */
   groups: number;
@@ -125,26 +121,18 @@ export function divisors(experts: number): number[] {
 }
 
 /**
- * Makes k and the devices fit the experts. The wish is kept in the settings, so that dragging the number of experts
+ * Makes the router and the devices fit the experts. The wish is kept in the settings, so that dragging the number of experts
  * through one that does not divide loses nothing.
  */
-export function fit({ experts, k: wishedK, devices: wished, groups: each }: Settings): Fitted {
-  const notes: string[] = [];
-  const k = experts > 0 ? Math.min(wishedK, experts) : wishedK;
-  if (k !== wishedK) notes.push(`A token cannot take ${wishedK} of ${experts} experts; it takes all ${experts}.`);
+export function fit({ experts, router, devices: wished, groups: each }: Settings): Fitted {
+  const { values, notes } = fitRouter(router, experts);
   const possible = divisors(experts);
-  const devices = wished > 64 || wished < 1 ? wished : (possible.findLast((n) => n <= wished) ?? 1);
+  const devices = wished > 64 || wished < 1 ? wished : (nearest(possible, wished) ?? 1);
   if (devices !== wished) {
     notes.push(
       `${experts} experts do not split evenly over ${wished} devices, so ${devices} ${devices === 1 ? "is" : "are"} used; ` +
-        `they do over ${listed(possible)}.`,
+        `they do over ${listed(possible, "or")}.`,
     );
   }
-  return { k, devices, groups: devices * each, notes };
-}
-
-/** "1, 2 or 4" */
-function listed(numbers: number[]): string {
-  const last = numbers.at(-1);
-  return numbers.length < 2 ? String(last) : `${numbers.slice(0, -1).join(", ")} or ${last}`;
+  return { values, devices, groups: devices * each, notes };
 }

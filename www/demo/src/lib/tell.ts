@@ -1,7 +1,9 @@
 /** The page's sentences about a snapshot: seen under the figures, heard by screen readers. */
 
+import type { Compares } from "../routers/kind";
 import { network, parts } from "./bytes";
-import type { Place, Snapshot } from "./engine";
+import type { Place } from "./opened";
+import type { Snapshot } from "./pass";
 import type { Focus } from "./focus";
 import { bytes, counted, decimal, exactBytes, percent, sentence } from "./format";
 import type { Reading } from "./read";
@@ -16,13 +18,24 @@ export function tellPlace({ device, adapter, reason }: Place, asked: Snapshot["s
   return `This layer runs on the CPU engine, ${why} (${adapter}). The results are the same as on a GPU.`;
 }
 
-export function tellScores({ choices, experts, k, tokens }: Reading): string {
-  const first = choices.map((own) => own[0]).filter((choice) => choice !== undefined);
-  if (first.length === 0) return "There is no token to score.";
-  const mean = first.reduce((sum, choice) => sum + choice.score, 0) / first.length;
+/** What a score is compared with. */
+export const COMPARES: Record<Compares, string> = {
+  column: "Each token compares its own scores: down its column.",
+  row: "Each expert compares the tokens of a group: along its row.",
+  columnThenRow: "First each token compares its scores, down its column; then each expert the tokens that named it, along its row.",
+  whole: "All scores of a group are weighed together: over the whole matrix.",
+  nothing: "No score is compared with another.",
+};
+
+export function tellScores({ router, values, slots, choices, experts, tokens, score, topScore }: Reading): string {
+  if (tokens === 0) return "There is no token to route.";
+  const who = router.tell(values, slots);
+  if (topScore === 0) return `Nothing is scored: ${who}.`;
+  const best = choices.map((_, token) => Math.max(...Array.from({ length: experts }, (_, expert) => score(token, expert) ?? 0)));
+  const mean = best.reduce((sum, one) => sum + one, 0) / tokens;
   return (
-    `The router scores ${counted(experts, "expert")} for each of ${counted(tokens, "token")}, and each token takes its best ` +
-    `${k === 1 ? "one" : k}. The best score is ${percent(mean)} on average.`
+    `The router scores ${counted(experts, "expert")} for each of ${counted(tokens, "token")}, and ${who}. ` +
+    `A token’s best score is ${percent(mean)} on average.`
   );
 }
 
@@ -38,7 +51,10 @@ export function tellFlow({ choices, devices, dropped }: Reading): string {
 export function tellLoads({ experts, groups, peak, slots, slotsSum }: Reading, demanded: Uint32Array): string {
   const most = demanded.indexOf(Math.max(...demanded));
   const idle = demanded.filter((n) => n === 0).length;
-  const busiest = `Expert ${most} is wanted most: ${counted(demanded[most] ?? 0, "choice")}, ${decimal(peak, 2)} times the mean.`;
+  const busiest =
+    peak === 1
+      ? `Every expert is wanted as much as any other: ${counted(demanded[most] ?? 0, "choice")} each.`
+      : `Expert ${most} is wanted most: ${counted(demanded[most] ?? 0, "choice")}, ${decimal(peak, 2)} times the mean.`;
   const left = idle === 0 ? "" : ` ${counted(idle, "expert")} of ${experts} ${idle === 1 ? "gets" : "get"} nothing.`;
   if (slots === null) return `${busiest}${left} There is no limit: nothing is dropped.`;
   const each = groups === 1 ? "" : ` in each of ${groups} groups, ${slots * groups} in all`;
@@ -53,15 +69,15 @@ export function tellBytes({ output: { traffic } }: Snapshot): string {
   return `A forward pass moves ${exactBytes(traffic.networkBytes)} between ${traffic.devices} devices, ${padding}.`;
 }
 
-export function tellBalance(points: readonly { balance: number; peak: number }[]): string {
+export function tellBalance(points: readonly { balance: number | null; peak: number }[], { router, peak }: Reading): string {
   const [first, last] = [points[0], points.at(-1)];
-  if (!first || !last || points.length < 2) {
-    return "No step has been taken. A step follows the gradient of the balance loss alone; 1 is perfectly even.";
-  }
-  return (
-    `In ${counted(points.length - 1, "step")} the balance loss went from ${decimal(first.balance)} to ${decimal(last.balance)}, ` +
-    `and the busiest expert from ${decimal(first.peak, 2)} to ${decimal(last.peak, 2)} times the mean load.`
-  );
+  if (router.still !== undefined) return `${router.still} So there is no step to take, and the busiest expert stays at ${decimal(peak, 2)} times the mean load.`;
+  const follows = router.losses.includes("loadBalance") ? "balance loss alone; 1 is perfectly even" : "z-loss alone: this router needs no balance loss";
+  if (!first || !last || points.length < 2) return `No step has been taken. A step follows the gradient of the ${follows}.`;
+  const busiest = `the busiest expert from ${decimal(first.peak, 2)} to ${decimal(last.peak, 2)} times the mean load.`;
+  const steps = counted(points.length - 1, "step");
+  if (first.balance === null || last.balance === null) return `In ${steps} ${busiest.replace(" from", " went from")}`;
+  return `In ${steps} the balance loss went from ${decimal(first.balance)} to ${decimal(last.balance)}, and ${busiest}`;
 }
 
 /** One line about what is pointed at. */
@@ -78,7 +94,8 @@ export function tellFocus({ kind, index }: Focus, snapshot: Snapshot, reading: R
       ? `What the experts add to it has length ${decimal(length, 1)}.`
       : "No expert serves it: it passes unchanged.";
     const what = batch.tokens[index]!.padding ? "padding" : `“${batch.tokens[index]!.text}”`;
-    return `Token ${index}, ${what}, lives on device ${deviceOfToken(index)} and chose ${goes.join("; ")}. ${answer}`;
+    const goesTo = goes.length === 0 ? "" : ` and goes to ${goes.join("; ")}`;
+    return `Token ${index}, ${what}, lives on device ${deviceOfToken(index)}${goesTo}. ${answer}`;
   }
   if (kind === "expert") {
     const [wanted, kept] = [routing.demanded[index]!, routing.load[index]!];

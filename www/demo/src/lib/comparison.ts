@@ -1,0 +1,137 @@
+/** Several routers on the same tokens, with the same weights, on the runtime of the layer on show. */
+
+import { kindOf, type RouterChoice } from "../routers";
+import { common, type Engine, type Shown } from "./engine";
+import { configOf } from "./layer";
+import { words, type Opened } from "./opened";
+import { forward, type Made, type Snapshot } from "./pass";
+import type { Settings } from "./settings";
+
+/** One router of the comparison. */
+export interface Compared {
+  router: RouterChoice;
+  /** What it did; `null` where it could not run. */
+  snapshot: Snapshot | null;
+  /** Why not. */
+  problem: string | null;
+  /** Of a forward pass that reads nothing back: the median; `null` until it is measured. */
+  milliseconds: number | null;
+}
+
+/** The routers are timed in turns, so that whatever else the machine does falls on all alike. */
+export const TURNS = 7;
+/** A turn has as many passes as take this long: a browser's clock is too coarse for a single short one. */
+const TURN_MS = 5;
+
+interface Beside extends Made {
+  /** Has a router that learns. */
+  learns: boolean;
+  /** Whose weights it has, and from which step; `null`: the seed's. */
+  like: { model: Made; step: number } | null;
+}
+
+export class Comparison {
+  readonly #engine: Engine;
+  #made = new Map<string, Beside>();
+  /** Whether the layer on show learns, and so gives its weights to the others. */
+  #given: boolean | undefined;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** The layer of the settings once for each router to be compared. Needs a layer on show. */
+  async run(settings: Settings): Promise<Compared[]> {
+    const layers = await this.#layersOf(settings);
+    const compared: Compared[] = [];
+    for (const { router, made, problem } of layers) {
+      const own = { ...settings, router };
+      const result = made && (await forward(made, own).catch(words));
+      const failed = typeof result === "string" ? result : problem;
+      compared.push({ router, snapshot: typeof result === "string" ? null : (result ?? null), problem: failed, milliseconds: null });
+    }
+    return compared;
+  }
+
+  /** The same with the time of a pass, or `null` where `interrupted` says that there is something better to do. */
+  async time(compared: readonly Compared[], interrupted: () => boolean): Promise<Compared[] | null> {
+    const times = compared.map((): number[] => []);
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (const [i, { snapshot }] of compared.entries()) {
+        if (interrupted()) return null;
+        const made = snapshot && this.#made.get(keyOf(snapshot.settings));
+        if (!made) continue;
+        const { x, labels } = snapshot.batch;
+        const start = performance.now();
+        let [passes, took] = [0, 0];
+        while (took < TURN_MS) {
+          await made.layer.forward(x, { train: true, step: snapshot.step, ...labels, read: [] });
+          passes += 1;
+          took = performance.now() - start;
+        }
+        times[i]!.push(took / passes);
+      }
+    }
+    return compared.map((one, i) => ({ ...one, milliseconds: median(times[i]!) }));
+  }
+
+  /** Frees every layer. */
+  close(): void {
+    for (const { layer } of this.#made.values()) layer.dispose();
+    this.#made.clear();
+  }
+
+  async #layersOf(settings: Settings): Promise<{ router: RouterChoice; made: Beside | null; problem: string | null }[]> {
+    const { shown } = this.#engine;
+    if (!shown) return [];
+    const { opened, learns } = shown;
+    // Without weights given, all must begin at the seed's again.
+    if (this.#given !== learns) this.close();
+    this.#given = learns;
+    const wanted = settings.compare.map((router) => ({ router, key: keyOf({ ...settings, router }) }));
+    for (const [key, made] of this.#made) {
+      if (made.opened === opened && wanted.some((one) => one.key === key)) continue;
+      made.layer.dispose();
+      this.#made.delete(key);
+    }
+    const layers = [];
+    for (const { router, key } of wanted) {
+      try {
+        const made = this.#made.get(key) ?? (await make({ ...settings, router }, opened, key));
+        this.#made.set(key, made);
+        layers.push({ router, made, problem: null });
+      } catch (error) {
+        layers.push({ router, made: null, problem: words(error) });
+      }
+    }
+    for (const { made } of layers) if (made) made.step = shown.step;
+    await this.#share(shown, layers.flatMap(({ made }) => made ?? []));
+    return layers;
+  }
+
+  /** Gives all layers the weights of the one on show, or of the first that learns where that one does not. */
+  async #share(shown: Shown, layers: Beside[]): Promise<void> {
+    const model = shown.learns ? shown : layers.find(({ learns }) => learns);
+    if (!model) return;
+    const { step } = shown;
+    const others = layers.filter((made) => made !== model && !(made.like?.model === model && made.like.step === step));
+    if (others.length === 0) return;
+    const weights = await model.layer.weights();
+    for (const made of others) {
+      await made.layer.setWeights(common(weights, await made.layer.weights()));
+      made.like = { model, step };
+    }
+  }
+}
+
+const keyOf = (settings: Settings): string => JSON.stringify([settings.engine, configOf(settings)]);
+
+async function make(settings: Settings, opened: Opened, key: string): Promise<Beside> {
+  const layer = await opened.runtime.createLayer(configOf(settings));
+  return { layer, opened, key, warm: false, step: 0, learns: kindOf(settings.router.kind).losses.length > 0, like: null };
+}
+
+function median(times: number[]): number | null {
+  if (times.length === 0) return null;
+  return times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!;
+}
