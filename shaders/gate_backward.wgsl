@@ -19,7 +19,9 @@ override SELECTED: u32 = 0u;     // as in route
 override SHARED_GATE: u32 = 0u;  // as in route
 override LABELS: u32 = 0u;       // 1: nothing is learned but the shared expert's gate
 override RENORMALIZE: u32 = 0u;  // as in place
+override RESIDUAL: u32 = 0u;     // as in place
 
+var<private> scale: f32;    // factor on the weights
 var<private> sum: f32;      // what the chosen scores were divided by
 var<private> across: f32;   // Σ_j d_weight·chosen / sum², through that division
 
@@ -27,9 +29,9 @@ fn counted(at: u32) -> bool { return RENORMALIZE == 1u || placement[at].y != DRO
 
 /// Derivative by the chosen score of assignment `at`.
 fn d_chosen(at: u32) -> f32 {
-    if (RENORMALIZE == 0u) { return dims.scale * d_weight[at]; }
+    if (RENORMALIZE == 0u) { return scale * d_weight[at]; }
     if (!counted(at) || sum <= 0.0) { return 0.0; }
-    return dims.scale * (d_weight[at] / sum - across);
+    return scale * (d_weight[at] / sum - across);
 }
 
 @compute @workgroup_size(64)
@@ -42,6 +44,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let lse = stats[t].x;
     let share_of = select(1.0, 1.0 / stats[t].z, SIGMOID == 1u && stats[t].z > 0.0);
 
+    scale = dims.scale;
+    if (RESIDUAL == 1u) { scale *= 1.0 - chosen[t * dims.columns + dims.choices]; }
     sum = 0.0;
     across = 0.0;
     for (var j = 0u; j < dims.choices; j++) {
@@ -49,6 +53,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         if (counted(at)) { sum += chosen[at]; }
         across += d_weight[at] * chosen[at];
     }
+    let weighed = across;
     if (sum > 0.0) { across /= sum * sum; }
 
     // the auxiliary losses, through the shares q = scores / Σ scores
@@ -70,6 +75,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if (SHARED_GATE == 1u) {
         var d = 0.0;
         for (var j = dims.choices; j < dims.columns; j++) { d += d_weight[t * dims.columns + j]; }
+        if (RESIDUAL == 1u && RENORMALIZE == 0u) { d -= dims.scale * weighed; }
+        if (RESIDUAL == 1u && RENORMALIZE != 0u && sum > 0.0) { d -= dims.scale * weighed / sum; }
         let s = chosen[t * dims.columns + dims.choices];
         d_logits[t * dims.stride + dims.gate_at] = s * (1.0 - s) * d;
     }

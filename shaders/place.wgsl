@@ -15,6 +15,7 @@
 override BY_TOKEN: u32 = 0u;     // as in slot_count
 override BLOCK: u32 = 128u;      // as in slot_count
 override RENORMALIZE: u32 = 0u;  // 0 none, 1 before drops, 2 after drops
+override RESIDUAL: u32 = 0u;     // 1: what the shared expert's gate leaves is for the others
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -42,10 +43,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         if (RENORMALIZE == 1u || (RENORMALIZE == 2u && kept)) { sum += chosen[at]; }
     }
     if (RENORMALIZE == 0u) { sum = 1.0; }
+    var scale = dims.scale;
+    if (RESIDUAL == 1u) { scale *= 1.0 - chosen[t * dims.columns + dims.choices]; }
     for (var j = 0u; j < dims.choices; j++) {
         let at = t * dims.columns + j;
         var w = 0.0;
-        if (placement[at].y != DROPPED && sum > 0.0) { w = dims.scale * chosen[at] / sum; }
+        if (placement[at].y != DROPPED && sum > 0.0) { w = scale * chosen[at] / sum; }
         weight[at] = w;
     }
     for (var j = dims.choices; j < dims.columns; j++) {

@@ -171,6 +171,9 @@ pub struct LayerConfig {
     /// An expert for every token, replicated on every device.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_expert: Option<SharedExpert>,
+    /// The gate `s = sigmoid(x · g)` of the shared expert mixes: the weights of routed experts are multiplied by `1 − s`
+    /// (PR-MoE: Rajbhandari et al. 2022). This is the softmax of two logits linear in `x`, whose difference is `x · g`.
+    pub residual: bool,
     /// Routing groups, `G`, a multiple of `devices`; capacity, slots and losses are per group.
     pub groups: usize,
     /// Virtual devices, `N`; tokens, groups and experts are split evenly among them.
@@ -206,6 +209,7 @@ impl LayerConfig {
             router,
             capacity: Capacity::Dropless,
             shared_expert: None,
+            residual: false,
             groups: 1,
             devices: 1,
             loss_weights: BTreeMap::new(),

@@ -20,7 +20,7 @@ use self::losses::Routed;
 use self::math::{add_outer, add_scaled, add_transposed_times, dot, product, scaled, times};
 pub use self::plan::Routing;
 pub use self::traffic::{Exchange, Op, Pass, Traffic};
-use crate::config::{LayerConfig, Sinkhorn};
+use crate::config::{Gate, LayerConfig, Sinkhorn};
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::rng::{JITTER_LANE, uniform_f32};
@@ -153,11 +153,13 @@ pub fn forward_exact(
     };
     let raw_weights: Vec<Vec<f64>> = choices.experts.iter().enumerate().map(weigh).collect();
 
-    let routing = plan::plan(config, group_tokens, capacity, setting.step, &scores, &choices, &raw_weights);
+    let mut routing = plan::plan(config, group_tokens, capacity, setting.step, &scores, &choices, &raw_weights);
     let chosen = choices.experts;
 
     let mut output = vec![0.0; x.len()];
     for (token, (x, y)) in x.chunks_exact(d).zip(output.chunks_exact_mut(d)).enumerate() {
+        let rest = shared::rest(config, weights, x);
+        routing.weights[token * config.k()..(token + 1) * config.k()].iter_mut().for_each(|weight| *weight *= rest);
         for (j, &chosen) in chosen[token].iter().enumerate() {
             let at = token * config.k() + j;
             if routing.kept[at] {
@@ -205,9 +207,11 @@ pub fn backward_exact(
             let dy = scaled(forward.routing.weights[token * k + j], dy);
             expert::backward(config, weights, chosen, x, &dy, &mut grads, dx);
         }
-        shared::add_backward(config, weights, x, dy, &mut grads, dx);
-        let Some(gate) = &gate else { continue };
         let a = &forward.raw_weights[token];
+        let d_rest = dot(&dw, &gate::weights(gate.as_ref().unwrap_or(&Gate::SOFTMAX), a, kept));
+        shared::add_backward(config, weights, x, dy, d_rest, &mut grads, dx);
+        let Some(gate) = &gate else { continue };
+        let dw = scaled(shared::rest(config, weights, x), &dw);
         let da = gate::weights_backward(gate, a, kept, &dw);
         let scores = &scores[token * e..(token + 1) * e];
         let dh = &mut dh[token * e..(token + 1) * e];

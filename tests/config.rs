@@ -51,7 +51,7 @@ fn what_is_left_out_has_the_documented_default() {
                 "factor": 1.25, "evalFactor": 1.25, "per": "token", "round": "ceil", "min": 0, "multipleOf": 1,
                 "priority": "arrival", "order": "rank"
             },
-            "groups": 4, "mesh": { "devices": 4 }, "lossWeights": {}, "seed": 0
+            "residual": false, "groups": 4, "mesh": { "devices": 4 }, "lossWeights": {}, "seed": 0
         })
     );
 }
@@ -74,7 +74,7 @@ fn what_a_config_prints_describes_the_same_layer() {
             "scale": 2.5, "jitter": 0.5
         },
         "capacity": { "slots": 3, "priority": "random", "order": "token" },
-        "sharedExpert": { "dFf": 4, "gate": true },
+        "sharedExpert": { "dFf": 4, "gate": true }, "residual": true,
         "groups": 8, "mesh": { "devices": 4 },
         "lossWeights": { "loadBalance": 0.5, "loadBalanceFirst": 0.5, "z": 0.25, "importance": 1.0, "load": 1.0 },
         "seed": 9_007_199_254_740_991_u64
@@ -148,6 +148,9 @@ fn sizes_must_be_positive_whole_numbers() {
 fn words_and_flags_must_be_among_the_known_ones() {
     assert_invalid(with(json!({ "activation": "swish" })), "activation", "\"swish\"");
     assert_invalid(with(json!({ "gated": 1 })), "gated", "1");
+    assert_invalid(with(json!({ "residual": "yes" })), "residual", "\"yes\"");
+    assert_invalid(with(json!({ "residual": true })), "residual", "true");
+    assert_invalid(with(json!({ "residual": true, "sharedExpert": { "dFf": 4 } })), "residual", "true");
     assert_invalid(with(json!({ "bias": "yes" })), "bias", "\"yes\"");
     assert_invalid(with(json!({ "routerBias": [] })), "routerBias", "a list of 0");
     assert_invalid(router(json!({ "scoring": "tanh" })), "router.scoring", "\"tanh\"");

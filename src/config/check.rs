@@ -25,6 +25,9 @@ impl LayerConfig {
         if let Some(shared) = &self.shared_expert {
             whole("sharedExpert.dFf", shared.d_ff, SIZE)?;
         }
+        if self.residual && !self.shared_expert.is_some_and(|shared| shared.gate) {
+            return Err(invalid("residual", true, "false, or beside a sharedExpert with `gate: true`"));
+        }
         whole("mesh.devices", self.devices, DEVICES)?;
         whole("groups", self.groups, GROUPS)?;
         if !self.experts.is_multiple_of(self.devices) {

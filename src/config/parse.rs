@@ -39,6 +39,7 @@ impl LayerConfig {
         let router_bias = f.flag("routerBias")?.unwrap_or(defaults.router_bias);
         let capacity = capacity(&mut f)?;
         let shared_expert = f.object("sharedExpert")?.map(shared_expert).transpose()?;
+        let residual = f.flag("residual")?.unwrap_or(defaults.residual);
         let devices = f.object("mesh")?.map(devices).transpose()?.flatten().unwrap_or(defaults.devices);
         let groups = f.whole("groups", GROUPS)?.unwrap_or(devices);
         let loss_weights = f.object("lossWeights")?.map_or(Ok(BTreeMap::new()), Fields::all_numbers)?;
@@ -53,6 +54,7 @@ impl LayerConfig {
             router_bias,
             capacity,
             shared_expert,
+            residual,
             groups,
             devices,
             loss_weights,

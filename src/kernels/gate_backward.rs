@@ -15,7 +15,7 @@ pub static GATE_BACKWARD: Kernel = Kernel {
     parts: &[&shader::DIMS],
     product: None,
     bindings: &[Read, Read, Read, Read, Read, Read, Read, Write],
-    constants: &["SIGMOID", "SELECTED", "SHARED_GATE", "LABELS", "RENORMALIZE"],
+    constants: &["SIGMOID", "SELECTED", "SHARED_GATE", "LABELS", "RENORMALIZE", "RESIDUAL"],
     twin,
 };
 
@@ -32,8 +32,16 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         let d_weight = &d_weight.f32()[t * columns..][..columns];
         let gate = dims.gate_at as usize;
         d_logits[gate..].fill(0.0);
+        let counted = |j: usize| renormalize == 1 || placement.u32()[2 * (t * columns + j) + 1] != DROPPED;
+        let sum: f32 = (0..k).filter(|j| counted(*j)).map(|j| chosen[j]).sum();
+        let weighed: f32 = (0..k).map(|j| d_weight[j] * chosen[j]).sum();
+        let residual = on("RESIDUAL");
         if on("SHARED_GATE") {
-            d_logits[gate] = chosen[k] * (1.0 - chosen[k]) * d_weight[k..].iter().sum::<f32>();
+            let mut d = d_weight[k..].iter().sum::<f32>();
+            if residual && (renormalize == 0 || sum > 0.0) {
+                d -= dims.scale * weighed / if renormalize == 0 { 1.0 } else { sum };
+            }
+            d_logits[gate] = chosen[k] * (1.0 - chosen[k]) * d;
         }
         if on("LABELS") {
             continue;
@@ -44,14 +52,12 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         let (lse, total) = (stats.f32()[4 * t], stats.f32()[4 * t + 2]);
         let share_of = if on("SIGMOID") && total > 0.0 { 1.0 / total } else { 1.0 };
 
-        let counted = |j: usize| renormalize == 1 || placement.u32()[2 * (t * columns + j) + 1] != DROPPED;
-        let sum: f32 = (0..k).filter(|j| counted(*j)).map(|j| chosen[j]).sum();
-        let across: f32 =
-            (0..k).map(|j| d_weight[j] * chosen[j]).sum::<f32>() / if sum > 0.0 { sum * sum } else { 1.0 };
+        let across = weighed / if sum > 0.0 { sum * sum } else { 1.0 };
+        let scale = dims.scale * if residual { 1.0 - chosen[k] } else { 1.0 };
         let d_chosen = |j: usize| match renormalize {
-            0 => dims.scale * d_weight[j],
+            0 => scale * d_weight[j],
             _ if !counted(j) || sum <= 0.0 => 0.0,
-            _ => dims.scale * (d_weight[j] / sum - across),
+            _ => scale * (d_weight[j] / sum - across),
         };
 
         let mean: f32 = s.iter().zip(d_share).map(|(s, d)| s * share_of * d).sum();

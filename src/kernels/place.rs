@@ -14,7 +14,7 @@ pub static PLACE: Kernel = Kernel {
     parts: &[&shader::DIMS],
     product: None,
     bindings: &[Read, Read, Read, Read, Read, Write, Write, Write],
-    constants: &["BY_TOKEN", "BLOCK", "RENORMALIZE"],
+    constants: &["BY_TOKEN", "BLOCK", "RENORMALIZE", "RESIDUAL"],
     twin,
 };
 
@@ -53,9 +53,11 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         if renormalize == 0 {
             sum = 1.0;
         }
+        let rest = if call.constants.on("RESIDUAL") { 1.0 - chosen[t * columns + k] } else { 1.0 };
+        let scale = dims.scale * rest;
         for at in t * columns..t * columns + k {
             let kept = placement[2 * at + 1] != DROPPED;
-            weight[at] = if kept && sum > 0.0 { dims.scale * chosen[at] / sum } else { 0.0 };
+            weight[at] = if kept && sum > 0.0 { scale * chosen[at] / sum } else { 0.0 };
         }
         for at in t * columns + k..(t + 1) * columns {
             let row = starts[dims.groups as usize * experts + at - t * columns - k] + t as u32;

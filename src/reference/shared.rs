@@ -12,19 +12,28 @@ pub(super) fn add_forward(config: &LayerConfig, weights: &Weights<f64>, x: &[f64
     }
 }
 
-/// Adds the gradients of its arrays to `grads` and of the token to `dx`, from the gradient `dy` of the output.
+/// What the weights of a token's routed experts are multiplied by: the complement of the gate, if the layer is residual.
+pub(super) fn rest(config: &LayerConfig, weights: &Weights<f64>, x: &[f64]) -> f64 {
+    if config.residual { 1.0 - gate(weights, x) } else { 1.0 }
+}
+
+/// Adds the gradients of its arrays to `grads` and of the token to `dx`, from the gradient `dy` of the output and that of
+/// [`rest`].
 pub(super) fn add_backward(
     config: &LayerConfig,
     weights: &Weights<f64>,
     x: &[f64],
     dy: &[f64],
+    d_rest: f64,
     grads: &mut Weights<f64>,
     dx: &mut [f64],
 ) {
     let Some(shared) = arrays(config, weights) else { return };
     let scale = gate(weights, x);
     if let (Some(gate), Some(d_gate)) = (&weights.shared_gate, &mut grads.shared_gate) {
-        let d_logit = dot(dy, &shared.forward(config.activation, x)) * scale * (1.0 - scale);
+        let d_rest = if config.residual { d_rest } else { 0.0 };
+        let d_gate_value = dot(dy, &shared.forward(config.activation, x)) - d_rest;
+        let d_logit = d_gate_value * scale * (1.0 - scale);
         add_scaled(d_gate, d_logit, x);
         add_scaled(dx, d_logit, gate);
     }

@@ -42,7 +42,12 @@ impl Switches<'_> {
 
     /// Of `place`; `block`: assignments of a block.
     pub(super) fn place(&self, block: u32) -> Constants {
-        Constants(vec![("BY_TOKEN", self.by_token()), ("BLOCK", block), ("RENORMALIZE", self.renormalize())])
+        Constants(vec![
+            ("BY_TOKEN", self.by_token()),
+            ("BLOCK", block),
+            ("RENORMALIZE", self.renormalize()),
+            ("RESIDUAL", u32::from(self.0.residual)),
+        ])
     }
 
     /// Of `gate_backward`.
@@ -53,6 +58,7 @@ impl Switches<'_> {
             ("SHARED_GATE", self.shared_gate()),
             ("LABELS", u32::from(!self.0.router.learned())),
             ("RENORMALIZE", self.renormalize()),
+            ("RESIDUAL", u32::from(self.0.residual)),
         ])
     }
 

@@ -125,6 +125,21 @@ fn gradients_are_right_for_every_way_to_choose_and_to_drop() {
 }
 
 #[test]
+fn gradients_are_right_for_a_residual_expert() {
+    let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
+    for scoring in [Scoring::Softmax, Scoring::Sigmoid] {
+        for renormalize in [Renormalize::None, Renormalize::PreDrop, Renormalize::PostDrop] {
+            for identity_experts in [0, 2] {
+                let router = layer(TopK { scoring, renormalize, ..TopK::new(2) });
+                let activation = Activation::Gelu;
+                let config = LayerConfig { activation, shared_expert, residual: true, identity_experts, ..router };
+                assert_differences_agree(&format!("{config:?}"), &config);
+            }
+        }
+    }
+}
+
+#[test]
 fn gradients_are_right_for_experts_of_unequal_width_and_for_identities() {
     for (gated, bias) in [(false, true), (true, true), (true, false)] {
         for (expert_widths, identity_experts) in [(Some(vec![5, 1, 3, 2]), 0), (None, 2), (Some(vec![4, 5, 1]), 1)] {

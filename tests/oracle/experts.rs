@@ -1,6 +1,6 @@
 //! Experts that are not all alike.
 
-use webmoe::config::{Activation, LayerConfig, RouterConfig, TopK};
+use webmoe::config::{Activation, LayerConfig, RouterConfig, SharedExpert, TopK};
 use webmoe::init::init;
 use webmoe::reference::{Setting, backward_exact, forward_exact};
 use webmoe::rng::uniform_f32;
@@ -79,4 +79,43 @@ fn first_weights_follow_the_width_of_their_expert() {
     // the same number of values, wide and narrow, whose variances are as 1/64 and 1/4
     let (wide, narrow) = (spread(&weights.w2[..size]) / 64.0, spread(&weights.w2[size..]) / 4.0);
     assert!((narrow / wide / 16.0 - 1.0).abs() < 0.1, "{wide}, {narrow}");
+}
+
+/// DeepSpeed's form: `y = c0·moe + c1·mlp` with `(c0, c1)` the softmax of two logits linear in the token.
+#[test]
+fn a_residual_layer_is_the_softmax_mix_of_a_sparse_and_a_dense_one() {
+    let sparse = layer();
+    let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
+    let mixed = LayerConfig { shared_expert, residual: true, ..sparse.clone() };
+    let mut weights = random_weights(&mixed);
+    let (to_moe, to_mlp) = (noise(40, 4), noise(41, 4));
+    weights.shared_gate = Some(to_mlp.iter().zip(&to_moe).map(|(b, a)| b - a).collect());
+    let x = noise(30, 32);
+    let run = |config: &LayerConfig, weights: &Weights<f64>| {
+        forward_exact(config, weights, &x, Setting::TRAIN).expect("a layer that runs")
+    };
+    let got = run(&mixed, &weights);
+    let without = Weights { shared_w1: None, shared_w2: None, shared_w3: None, shared_gate: None, ..weights.clone() };
+    let moe = run(&sparse, &without);
+    // with no routed expert that says anything and no gate, what is left is the dense one
+    let ungated = LayerConfig { shared_expert: Some(SharedExpert { d_ff: 3, gate: false }), ..sparse.clone() };
+    let mute = Weights {
+        w2: vec![0.0; weights.w2.len()],
+        b2: weights.b2.as_ref().map(|b| vec![0.0; b.len()]),
+        shared_gate: None,
+        ..weights.clone()
+    };
+    let mlp = run(&ungated, &mute);
+    for t in 0..8 {
+        let logit = |w: &[f64]| w.iter().zip(&x[4 * t..]).map(|(w, x)| w * x).sum::<f64>();
+        let (a, b) = (logit(&to_moe).exp(), logit(&to_mlp).exp());
+        let (c0, c1) = (a / (a + b), b / (a + b));
+        for i in 4 * t..4 * t + 4 {
+            let want = c0 * moe.output[i] + c1 * mlp.output[i];
+            assert!((got.output[i] - want).abs() < 1e-12, "{} and {want}", got.output[i]);
+        }
+        for (got, want) in got.routing.weights[2 * t..2 * t + 2].iter().zip(&moe.routing.weights[2 * t..]) {
+            assert!((got - c0 * want).abs() < 1e-12, "weights are what is used: {got}, {want}, {c0}");
+        }
+    }
 }

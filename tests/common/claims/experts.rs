@@ -1,8 +1,10 @@
-//! Experts that are not all alike: of unequal width, and identities.
+//! Experts that are not all alike: of unequal width, identities, and one that the others are the correction of.
 
 use std::rc::Rc;
 
-use webmoe::config::{Activation, ExpertChoice, Hash, LayerConfig, Renormalize, RouterConfig, SharedExpert, TopK};
+use webmoe::config::{
+    Activation, ExpertChoice, Hash, LayerConfig, Renormalize, RouterConfig, Scoring, SharedExpert, TopK,
+};
 use webmoe::engine::{Counters, Engine};
 use webmoe::error::Error;
 use webmoe::session::{BackwardRead, ForwardOptions};
@@ -44,7 +46,7 @@ pub fn examples(experts: usize) -> Vec<LayerConfig> {
     vec![
         of(top_k(3), 0),
         LayerConfig { capacity: bounded(3), gated: false, ..of(top_k(3), experts / 4) },
-        of(expert_choice(3), experts / 2),
+        LayerConfig { residual: true, ..of(expert_choice(3), experts / 2) },
         LayerConfig { shared_expert: None, ..of(hash(experts), 1) },
     ]
 }
@@ -118,6 +120,51 @@ pub async fn identities_agree_with_the_oracle(engine: &Rc<Engine>) {
         ],
     )
     .await;
+}
+
+pub async fn residual_experts_agree_with_the_oracle(engine: &Rc<Engine>) {
+    let shared_expert = Some(SharedExpert { d_ff: 23, gate: true });
+    let of = |experts, router| LayerConfig { shared_expert, residual: true, ..layer_with(experts, router) };
+    let trial = |name: &str, config, count| Trial::new(format!("residual, {name}"), config, count);
+    let mut trials = vec![
+        trial("one expert", of(1, top_k(1)), 9),
+        trial("one token", of(4, top_k(2)), 1),
+        trial("no slots", LayerConfig { capacity: bounded(0), ..of(4, top_k(2)) }, 12),
+        trial("a mesh", LayerConfig { devices: 4, groups: 4, ..of(8, top_k(2)) }, 64),
+        trial("expert choice", of(6, expert_choice(5)), 37),
+        trial("hash", of(6, hash(6)), 37),
+        trial("hash with drops", LayerConfig { capacity: bounded(4), ..of(6, hash(6)) }, 37),
+        trial("identities", LayerConfig { identity_experts: 3, ..of(6, top_k(3)) }, 37),
+        Trial {
+            change: |weights| weights.shared_gate.iter_mut().flatten().for_each(|g| *g *= 40.0),
+            ..trial("gates at 0 and at 1", of(4, top_k(2)), 37)
+        },
+    ];
+    for scoring in [Scoring::Softmax, Scoring::Sigmoid] {
+        for renormalize in [Renormalize::None, Renormalize::PreDrop, Renormalize::PostDrop] {
+            let router = RouterConfig::TopK(TopK { scoring, renormalize, scale: 1.5, ..TopK::new(3) });
+            let config = LayerConfig { capacity: bounded(5), groups: 2, ..of(6, router) };
+            trials.push(trial(&format!("{scoring:?}, {renormalize:?}"), config, 32));
+        }
+    }
+    check_trials(engine, &trials).await;
+}
+
+/// With weights renormalised before drops, what a token's experts weigh and what its gate leaves over is one.
+pub async fn the_two_parts_of_a_residual_layer_weigh_one(engine: &Rc<Engine>) {
+    let router = RouterConfig::TopK(TopK { renormalize: Renormalize::PreDrop, ..TopK::new(3) });
+    let shared_expert = Some(SharedExpert { d_ff: 7, gate: true });
+    let config = LayerConfig { shared_expert, residual: true, ..layer_with(5, router) };
+    let given = weights(&config, 4);
+    let x = tokens(&config, 4, 40);
+    let mut layer = layer_of(engine, &config, &given).await;
+    let got = layer.forward(&x, &train()).await.expect("a layer that runs").routing.expect("routing was read");
+    let gate = given.shared_gate.expect("the layer has a gate");
+    for (x, weights) in x.chunks_exact(config.d_model).zip(got.weights.chunks_exact(3)) {
+        let logit: f64 = x.iter().zip(&gate).map(|(x, g)| f64::from(*x) * f64::from(*g)).sum();
+        let (shared, routed) = (1.0 / (1.0 + (-logit).exp()), weights.iter().map(|w| f64::from(*w)).sum::<f64>());
+        assert!((shared + routed - 1.0).abs() < 1e-5, "{shared} + {routed}");
+    }
 }
 
 /// Panics with the name of the first array in which two results differ.

@@ -54,6 +54,8 @@ macro_rules! on_every_engine {
             hash::a_router_that_goes_by_ids_says_what_is_wrong_with_them,
             experts::experts_of_any_width_agree_with_the_oracle,
             experts::identities_agree_with_the_oracle,
+            experts::residual_experts_agree_with_the_oracle,
+            experts::the_two_parts_of_a_residual_layer_weigh_one,
             experts::experts_that_are_all_alike_are_what_they_are_without_widths,
             experts::room_beyond_the_widest_expert_changes_nothing,
             experts::beyond_its_width_an_expert_stays_zero,

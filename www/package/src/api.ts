@@ -121,6 +121,12 @@ export interface LayerConfig {
   capacity?: "dropless" | CapacityConfig;
   /** An expert added for every token; `gate`: times `sigmoid(x·g)`. */
   sharedExpert?: { dFf: number; gate?: boolean };
+  /**
+   * The gate `s` of the shared expert mixes: routed weights are multiplied by `1 - s` (PR-MoE). The same as a softmax over two
+   * logits without biases, `x·a` for the routed part and `x·b` for the shared one, where `g = b - a`. Wants
+   * `sharedExpert: { gate: true }`; default `false`.
+   */
+  residual?: boolean;
   /** Routing groups (capacity is per group); default: one per virtual device. */
   groups?: number;
   /** Virtual devices; tokens and experts are split evenly; default 1. */
