@@ -32,9 +32,9 @@ pub(super) fn matmul_within(c: &mut [f32], row: usize, [m, n, k]: [usize; 3], a:
     // In wasm (V8, one core of Zen 5, GFLOP/s) our own takes 47 where `gemm` takes 24 for 16 rows by 512 by 256 of 64 experts,
     // 54 for 41 with 256 rows by 1024 by 256, 35 for 13 with one row by 2048 by 512: it need not pack the weights. Natively
     // `gemm` has AVX2 and FMA, and is faster.
-    let rows_lie_whole = [a.column, b.row] == [1, 1] && [a.row, b.column, row] == [k, k, n];
-    if cfg!(target_arch = "wasm32") && rows_lie_whole && n.is_multiple_of(4) && k.is_multiple_of(4) {
-        return dot::multiply(&mut c[..m * n], [n, k], &a.data[..m * k], &b.data[..n * k]);
+    let by_rows = [a.column, b.row] == [1, 1] && n.is_multiple_of(4) && k.is_multiple_of(4);
+    if cfg!(target_arch = "wasm32") && by_rows {
+        return dot::multiply(c, row, [m, n, k], a, b);
     }
     // SAFETY: the assertion above keeps every access inside the three slices; `c` is exclusively borrowed.
     unsafe {
