@@ -19,12 +19,9 @@ pub fn record(
     train: bool,
     keep: Option<Buffer<f32>>,
 ) {
+    record_routing(rec, config, dims, batch, weights, train);
     let s = Sizes::of(config);
     let dims = with_column_blocks(dims, &s, batch.row_tiling);
-    if batch.exchange.is_some() {
-        rec.clear(batch.moved);
-    }
-    router::record(router::Step { rec: &mut *rec, config, dims, batch, weights, train });
     if let Some(exchange) = &batch.exchange {
         record_exchange(rec, dims, batch, Move::Dispatch, [batch.x, exchange.received], batch.moved);
     }
@@ -48,6 +45,22 @@ pub fn record(
         buffers: vec![out.id, batch.placement.id, batch.weight.id, batch.y.id],
         grid: Grid::linear(batch.tokens * s.d / 4),
     });
+}
+
+/// Records the first part of a forward pass: who goes where, in which slot and row, with what weight.
+pub fn record_routing(
+    rec: &mut Recording,
+    config: &LayerConfig,
+    dims: Dims,
+    batch: &Batch,
+    weights: &Parameters,
+    train: bool,
+) {
+    let dims = with_column_blocks(dims, &Sizes::of(config), batch.row_tiling);
+    if batch.exchange.is_some() {
+        rec.clear(batch.moved);
+    }
+    router::record(router::Step { rec, config, dims, batch, weights, train });
 }
 
 /// Records the experts' first product; alone it recomputes what a forward pass did not keep.

@@ -109,12 +109,14 @@ impl MoeLayer {
     /// Runs the layer on `x`: `f32[T, d]`, row-major.
     ///
     /// # Errors
-    /// [`Error::PartialToken`], [`Error::TokensNotDivisible`], [`Error::TooLarge`], [`Error::OutOfMemory`], or of the engine.
+    /// [`Error::PartialToken`], [`Error::TokensNotDivisible`], [`Error::TooLarge`], [`Error::OutOfMemory`], of the engine, or
+    /// [`Error::InvalidArgument`] for something to be read that is not computed.
     pub async fn forward(&mut self, x: &[f32], options: &ForwardOptions) -> Result<LayerOutput, Error> {
         let d = self.config.d_model;
         if !x.len().is_multiple_of(d) {
             return Err(Error::PartialToken { what: "x".into(), got: x.len(), d_model: d });
         }
+        options.check()?;
         let tokens = x.len() / d;
         let dims = self.sizes.dims(&self.config, tokens, options.train, options.step)?;
         let labels = router::labels(&self.config.router, &options.labels, tokens)?;
@@ -126,14 +128,19 @@ impl MoeLayer {
             if let Some(labels) = labels {
                 rec.upload(batch.labels, labels);
             }
-            layer::record_forward(&mut rec, &self.config, dims, batch, &self.weights, options.train, keep);
+            if options.route_only {
+                layer::record_routing(&mut rec, &self.config, dims, batch, &self.weights, options.train);
+            } else {
+                layer::record_forward(&mut rec, &self.config, dims, batch, &self.weights, options.train, keep);
+            }
             self.record_reads(&mut rec, &dims, batch, options);
         }
         // whatever happens below, the buffers no longer hold the pass before
         self.last = None;
         self.has_gradients = false;
         let downloads = self.engine.run(&rec).await?;
-        self.last = Some(Last { dims, of: Gradient { train: options.train, kept: keep.is_some() } });
+        let of = Gradient { train: options.train, kept: keep.is_some() };
+        self.last = (!options.route_only).then_some(Last { dims, of });
         Ok(match &self.batch {
             Some(batch) => self.output(&dims, batch, options, downloads),
             None => self.empty_output(options),

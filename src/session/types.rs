@@ -77,6 +77,8 @@ pub struct ForwardOptions {
     pub step: u32,
     /// What is known of the tokens, for routers that go by it.
     pub labels: Labels,
+    /// Stop once it is known who goes where: no expert runs. Neither output nor traffic can be read, and no backward follows.
+    pub route_only: bool,
     /// What to bring back; with nothing the call only waits for the engine.
     pub read: Vec<Read>,
 }
@@ -84,7 +86,31 @@ pub struct ForwardOptions {
 impl Default for ForwardOptions {
     fn default() -> Self {
         let read = vec![Read::Output, Read::Routing, Read::Losses, Read::Traffic];
-        ForwardOptions { train: false, step: 0, labels: Labels::default(), read }
+        ForwardOptions { train: false, step: 0, labels: Labels::default(), route_only: false, read }
+    }
+}
+
+impl ForwardOptions {
+    /// Who goes where and the losses, of a batch whose experts do not run.
+    pub fn routing() -> Self {
+        ForwardOptions { route_only: true, read: vec![Read::Routing, Read::Losses], ..ForwardOptions::default() }
+    }
+
+    /// # Errors
+    /// [`Error::InvalidArgument`] if something is to be read that is not computed.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        match Read::KNOWN.iter().find(|(_, read)| self.read.contains(read) && !self.computes(*read)) {
+            None => Ok(()),
+            Some((name, _)) => Err(Error::InvalidArgument {
+                what: "read".into(),
+                got: format!("\"{name}\" with routeOnly"),
+                wanted: "without it: no expert runs, and nothing moves to one".into(),
+            }),
+        }
+    }
+
+    fn computes(&self, read: Read) -> bool {
+        !(self.route_only && matches!(read, Read::Output | Read::Traffic))
     }
 }
 

@@ -136,10 +136,9 @@ fn label_list(options: &JsValue, name: &str) -> Result<Option<Vec<u32>>, Error> 
 
 /// Options of `forward`.
 pub(super) fn forward_options(options: &JsValue) -> Result<ForwardOptions, Error> {
-    let mut out = ForwardOptions::default();
-    if let Some(train) = field(options, "train") {
-        out.train = train.as_bool().ok_or_else(|| invalid("train", &train, "true or false"))?;
-    }
+    let route_only = flag(options, "routeOnly")?;
+    let mut out = if route_only { ForwardOptions::routing() } else { ForwardOptions::default() };
+    out.train = flag(options, "train")?;
     if let Some(step) = whole(options, "step")? {
         out.step = step;
     }
@@ -152,6 +151,14 @@ pub(super) fn forward_options(options: &JsValue) -> Result<ForwardOptions, Error
     out.read = reads(options, out.read)?;
     unique(&mut out.read);
     Ok(out)
+}
+
+/// A switch, off if it is not given.
+fn flag(options: &JsValue, name: &str) -> Result<bool, Error> {
+    match field(options, name) {
+        None => Ok(false),
+        Some(value) => value.as_bool().ok_or_else(|| invalid(name, &value, "true or false")),
+    }
 }
 
 /// What `backward` brings back.

@@ -77,7 +77,7 @@ export async function testCompare(visit, open) {
     try {
       await other.page.waitForSelector("#compare tbody tr");
       const [ours, theirs] = [await measures(page), await measures(other)];
-      for (const measures of [ours, theirs]) measures.delete("time of a pass");
+      for (const measures of [ours, theirs]) for (const what of ["routing", "a pass"]) measures.delete(`time of ${what}`);
       assert.deepEqual(theirs, ours);
     } finally {
       await other.close();
@@ -122,10 +122,12 @@ export async function testCompare(visit, open) {
   });
 
   for (const engine of ["webgpu", "cpu"]) {
-    await visit(`a pass of each router is timed (${engine})`, `#engine=${engine}&${FOUR}`, async (page) => {
+    await visit(`routing and a pass of each router are timed (${engine})`, `#engine=${engine}&${FOUR}`, async (page) => {
       await timed(page);
-      assert.ok((await measures(page)).get("time of a pass").every((time) => Number.parseFloat(time) > 0));
-      assert.match(await page.text("#compare"), /whole layer’s forward pass/);
+      for (const what of ["routing", "a pass"]) {
+        assert.ok((await measures(page)).get(`time of ${what}`).every((time) => Number.parseFloat(time) > 0), what);
+      }
+      assert.match(await page.text("#compare"), /ends once it is known who goes where/);
     });
   }
 }

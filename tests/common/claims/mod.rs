@@ -40,6 +40,7 @@ macro_rules! on_every_engine {
             counts::everything_comes_back_in_one_readback,
             repeats::the_same_seed_gives_the_same_bits_on_another_engine,
             repeats::another_seed_gives_other_weights_and_outputs,
+            routers::routing_alone_is_that_of_a_whole_pass,
             routers::devices_change_nothing_for_any_router,
             routers::these_routers_move_rows_twice_each_way,
             expert_choice::expert_choice_agrees_with_the_oracle,

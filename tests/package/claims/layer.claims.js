@@ -1,5 +1,5 @@
 /** What a layer computes, and how its calls live together. */
-import { assert, assertClose, assertEqual, everywhere, numbers, PLACES, withLayer } from "./support.js";
+import { assert, assertClose, assertCode, assertEqual, everywhere, numbers, PLACES, withLayer } from "./support.js";
 import { forward, gradient, inDoubles } from "./oracle.js";
 
 const SHAPE = { dModel: 8, dFf: 12, experts: 4, k: 2 };
@@ -38,6 +38,22 @@ export default {
       const { output, routing } = await layer.forward(X);
       assertClose("output", output, want.output);
       assertEqual("experts", [...routing.experts], want.experts);
+    }),
+  ),
+
+  ...everywhere("routeOnly tells who goes where, as a whole pass does, and nothing else", (place) =>
+    withLayer(place, RICH, async (layer) => {
+      const x = numbers(4, 16 * RICH.dModel);
+      const whole = await layer.forward(x);
+      const routing = await layer.forward(x, { routeOnly: true });
+      assertEqual("what was read", Object.keys(routing).sort(), ["losses", "routing"]);
+      assertEqual("experts", [...routing.routing.experts], [...whole.routing.experts]);
+      assertEqual("weights", [...routing.routing.weights], [...whole.routing.weights]);
+      assertEqual("losses", routing.losses, whole.losses);
+      await assertCode("backward", "OUT_OF_ORDER", () => layer.backward(x));
+      await assertCode("output", "INVALID_ARGUMENT", () => layer.forward(x, { routeOnly: true, read: ["output"] }));
+      await assertCode("a word", "INVALID_ARGUMENT", () => layer.forward(x, { routeOnly: "yes" }));
+      assertEqual("output", [...(await layer.forward(x)).output], [...whole.output]);
     }),
   ),
 

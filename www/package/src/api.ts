@@ -245,6 +245,11 @@ export interface ForwardOptions {
   domain?: Uint32Array;
   /** `[T]`, for routers that use them. */
   task?: Uint32Array;
+  /**
+   * Stop once it is known who goes where: no expert runs. Neither output nor traffic can be read (by default routing and losses
+   * are), and no backward follows. Default `false`.
+   */
+  routeOnly?: boolean;
   /** What to bring back; default all but the scores and the solver; `[]` reads nothing and only waits. What was not read is absent. */
   read?: ForwardRead[];
   /** Ends the call with `ABORTED`; what the device has begun it finishes. */

@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use webmoe::config::{Activation, Capacity, LayerConfig, Order, Priority, RouterConfig, Slots};
 use webmoe::engine::Engine;
+use webmoe::error::Error;
 use webmoe::layer::{Op, PayloadKind};
-use webmoe::session::{ForwardOptions, Routing};
+use webmoe::session::{ForwardOptions, Read, Routing};
 
 use super::super::engine::{Passes, layer_of, passes};
 use super::super::inputs::{d_output, labels, tokens, weights};
@@ -45,6 +46,36 @@ pub async fn run(engine: &Rc<Engine>, config: &LayerConfig, count: usize) -> Pas
 
 fn routing(passes: &Passes) -> &Routing {
     passes.output.routing.as_ref().expect("routing was read")
+}
+
+/// A pass that stops before the experts routes as a whole one does, in fewer dispatches; what it did not compute is refused.
+pub async fn routing_alone_is_that_of_a_whole_pass(engine: &Rc<Engine>) {
+    for config in one_of_each(8) {
+        let mut layer = layer_of(engine, &config, &weights(&config, 6)).await;
+        let (x, labels) = (tokens(&config, 6, 32), labels(&config, 32));
+        let whole = ForwardOptions { train: true, labels: labels.clone(), ..ForwardOptions::default() };
+        let routing = ForwardOptions { train: true, labels, ..ForwardOptions::routing() };
+        let dispatches = || engine.counters().dispatches;
+        let before = dispatches();
+        let want = layer.forward(&x, &whole).await.expect("a layer that runs");
+        let between = dispatches();
+        let got = layer.forward(&x, &routing).await.expect("a router that runs");
+        assert!(dispatches() - between < between - before, "{:?}: no expert runs", config.router);
+        assert_eq!(got.routing, want.routing, "{:?}", config.router);
+        let losses = got.losses.expect("losses were read");
+        assert_eq!(losses.len(), want.losses.as_ref().map_or(0, Vec::len), "{:?}", config.router);
+        for ((name, got), (_, want)) in losses.iter().zip(want.losses.iter().flatten()) {
+            assert_eq!(got.to_bits(), want.to_bits(), "{name} of {:?}", config.router);
+        }
+        assert!(got.output.is_none() && got.traffic.is_none());
+        let error = layer.backward(&x, &[]).await.expect_err("there is no output whose gradient this could be");
+        assert!(matches!(error, Error::OutOfOrder { .. }), "{error}");
+        for read in [Read::Output, Read::Traffic] {
+            let options = ForwardOptions { read: vec![read], ..routing.clone() };
+            let error = layer.forward(&x, &options).await.expect_err("what no pass without experts has");
+            assert!(error.to_string().contains("routeOnly"), "{error}");
+        }
+    }
 }
 
 pub async fn devices_change_nothing_for_any_router(engine: &Rc<Engine>) {

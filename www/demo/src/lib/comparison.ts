@@ -14,8 +14,16 @@ export interface Compared {
   snapshot: Snapshot | null;
   /** Why not. */
   problem: string | null;
-  /** Of a forward pass that reads nothing back: the median; `null` until it is measured. */
-  milliseconds: number | null;
+  /** Of passes that read nothing back; `null` until they are measured. */
+  times: Times | null;
+}
+
+/** Milliseconds, medians. */
+export interface Times {
+  /** A forward pass that ends before the experts. */
+  routing: number;
+  /** A whole one. */
+  pass: number;
 }
 
 /** The routers are timed in turns, so that whatever else the machine does falls on all alike. */
@@ -48,31 +56,40 @@ export class Comparison {
       const own = { ...settings, router };
       const result = made && (await forward(made, own).catch(words));
       const failed = typeof result === "string" ? result : problem;
-      compared.push({ router, snapshot: typeof result === "string" ? null : (result ?? null), problem: failed, milliseconds: null });
+      compared.push({ router, snapshot: typeof result === "string" ? null : (result ?? null), problem: failed, times: null });
     }
     return compared;
   }
 
-  /** The same with the time of a pass, or `null` where `interrupted` says that there is something better to do. */
+  /** The same with the times, or `null` where `interrupted` says that there is something better to do. */
   async time(compared: readonly Compared[], interrupted: () => boolean): Promise<Compared[] | null> {
-    const times = compared.map((): number[] => []);
+    const times = compared.map((): { routing: number[]; pass: number[] } => ({ routing: [], pass: [] }));
     for (let turn = 0; turn < TURNS; turn++) {
       for (const [i, { snapshot }] of compared.entries()) {
-        if (interrupted()) return null;
         const made = snapshot && this.#made.get(keyOf(snapshot.settings));
         if (!made) continue;
-        const { x, labels } = snapshot.batch;
-        const start = performance.now();
-        let [passes, took] = [0, 0];
-        while (took < TURN_MS) {
-          await made.layer.forward(x, { train: true, step: snapshot.step, ...labels, read: [] });
-          passes += 1;
-          took = performance.now() - start;
+        for (const routeOnly of [true, false]) {
+          if (interrupted()) return null;
+          times[i]![routeOnly ? "routing" : "pass"].push(await this.#turn(made, snapshot, routeOnly));
         }
-        times[i]!.push(took / passes);
       }
     }
-    return compared.map((one, i) => ({ ...one, milliseconds: median(times[i]!) }));
+    return compared.map((one, i) => {
+      const [routing, pass] = [median(times[i]!.routing), median(times[i]!.pass)];
+      return { ...one, times: routing === null || pass === null ? null : { routing, pass } };
+    });
+  }
+
+  /** Milliseconds of a forward pass, of as many as a turn has. */
+  async #turn({ layer }: Beside, { batch: { x, labels }, step }: Snapshot, routeOnly: boolean): Promise<number> {
+    const start = performance.now();
+    let [passes, took] = [0, 0];
+    while (took < TURN_MS) {
+      await layer.forward(x, { train: true, step, ...labels, routeOnly, read: [] });
+      passes += 1;
+      took = performance.now() - start;
+    }
+    return took / passes;
   }
 
   /** Frees every layer. */
