@@ -20,6 +20,7 @@ pub mod router;
 pub mod session;
 pub mod shader;
 pub mod shape;
+pub mod tables;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 pub mod weights;

@@ -6,6 +6,7 @@
 mod choose;
 mod expert;
 mod gate;
+mod lookup;
 mod losses;
 mod math;
 mod plan;

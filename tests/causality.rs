@@ -9,7 +9,7 @@ use std::rc::Rc;
 use common::claims::routers::{layer_with, one_of_each};
 use common::engine::layer_of;
 use common::inputs::{labels, tokens, weights};
-use webmoe::config::{Capacity, LayerConfig, Order, Priority, RouterConfig, Slots, TopK};
+use webmoe::config::{Capacity, Hash, Hashed, LayerConfig, Order, Priority, RouterConfig, Slots, TopK};
 use webmoe::cpu::CpuEngine;
 use webmoe::engine::Engine;
 use webmoe::labels::Labels;
@@ -28,7 +28,12 @@ fn bounded(priority: Priority, order: Order) -> Capacity {
     Capacity::Bounded { slots: Slots::Fixed { slots: 5 }, priority, order }
 }
 
-/// Token choice under each way to seat tokens, then an example of every other router.
+fn hash(of: Hashed) -> LayerConfig {
+    let table = (0..40).map(|id| id % EXPERTS as u32).collect();
+    layer_with(EXPERTS, RouterConfig::Hash(Hash { of, ..Hash::new(table) }))
+}
+
+/// Token choice under each way to seat tokens, then an example of every other router, and whatever else a hash layer looks up.
 fn layers() -> Vec<LayerConfig> {
     let mut all = vec![
         top_k(2, Capacity::Dropless),
@@ -40,6 +45,7 @@ fn layers() -> Vec<LayerConfig> {
         top_k(1, bounded(Priority::Random, Order::Rank)),
     ];
     all.extend(one_of_each(EXPERTS));
+    all.extend([Hashed::Previous, Hashed::Bigram, Hashed::Position, Hashed::Next].map(hash));
     all
 }
 

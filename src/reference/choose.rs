@@ -4,8 +4,8 @@
 //! Fedus, Dean, Zoph 2022, the section on routing; group limits and the selection bias: DeepSeek-AI 2024 (DeepSeek-V3).
 
 use super::routing::{self, Scores};
-use super::{Setting, sinkhorn_settings};
-use crate::config::{Hash, LayerConfig, RouterConfig, TopK};
+use super::{Setting, lookup, sinkhorn_settings};
+use crate::config::{LayerConfig, RouterConfig, TopK};
 use crate::error::Error;
 use crate::labels::Labels;
 
@@ -26,6 +26,7 @@ pub(super) fn choices(
     scores: &[f64],
 ) -> Result<Choices, Error> {
     let e = config.experts;
+    let labels = setting.labels.unwrap_or(&Labels::NONE);
     let by_token = |experts| Choices { experts, places: None };
     let groups = |of: &'_ [f64]| -> Vec<Vec<f64>> { of.chunks(group_tokens.max(1) * e).map(<[f64]>::to_vec).collect() };
     Ok(match &config.router {
@@ -58,18 +59,8 @@ pub(super) fn choices(
             }
             Choices { experts, places: Some(places) }
         }
-        RouterConfig::Hash(router) => by_token(hashed(router, e, setting.labels, tokens)?),
+        RouterConfig::Hash(router) => by_token(lookup::hashed(config, router, labels, tokens)?),
     })
-}
-
-fn hashed(router: &Hash, experts: usize, labels: Option<&Labels>, tokens: usize) -> Result<Vec<Vec<usize>>, Error> {
-    let known = (router.vocabulary(), "the length of router.table");
-    let ids = labels.unwrap_or(&Labels::NONE).of("tokenIds", "hash", tokens, known)?.to_vec();
-    let run = experts / router.tables.len();
-    let of = |id: &u32| -> Vec<usize> {
-        router.tables.iter().enumerate().map(|(j, table)| j * run + table[*id as usize] as usize).collect()
-    };
-    Ok(ids.iter().map(of).collect())
 }
 
 /// The `k` experts a token chooses, best first; of equal ones the lower first.

@@ -94,11 +94,13 @@ pub(super) fn config_object(config: &LayerConfig) -> JsValue {
     object
 }
 
-fn field(object: &JsValue, name: &str) -> Option<JsValue> {
+/// A field of an object, if it has a value.
+pub(super) fn field(object: &JsValue, name: &str) -> Option<JsValue> {
     Reflect::get(object, &name.into()).ok().filter(|v| !v.is_undefined() && !v.is_null())
 }
 
-fn invalid(what: &str, got: &JsValue, wanted: &str) -> Error {
+/// The error that `what` is `got` where `wanted` was wanted.
+pub(super) fn invalid(what: &str, got: &JsValue, wanted: &str) -> Error {
     Error::InvalidArgument { what: what.into(), got: format!("{got:?}"), wanted: wanted.into() }
 }
 
@@ -116,7 +118,7 @@ fn reads<R: Reads>(options: &JsValue, default: Vec<R>) -> Result<Vec<R>, Error> 
 }
 
 /// A whole number of an options object.
-fn whole(options: &JsValue, name: &str) -> Result<Option<u32>, Error> {
+pub(super) fn whole(options: &JsValue, name: &str) -> Result<Option<u32>, Error> {
     let Some(value) = field(options, name) else { return Ok(None) };
     let whole = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n));
     match whole {
@@ -126,7 +128,7 @@ fn whole(options: &JsValue, name: &str) -> Result<Option<u32>, Error> {
 }
 
 /// A `Uint32Array` of an options object.
-fn label_list(options: &JsValue, name: &str) -> Result<Option<Vec<u32>>, Error> {
+pub(super) fn label_list(options: &JsValue, name: &str) -> Result<Option<Vec<u32>>, Error> {
     let Some(value) = field(options, name) else { return Ok(None) };
     match value.dyn_ref::<Uint32Array>() {
         Some(labels) => Ok(Some(labels.to_vec())),

@@ -3,6 +3,8 @@
 mod convert;
 mod layer;
 mod runtime;
+mod tools;
 
 pub use layer::WasmLayer;
 pub use runtime::WasmRuntime;
+pub use tools::hash_table;

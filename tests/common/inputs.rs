@@ -56,7 +56,9 @@ pub fn bits(values: &[f32]) -> Vec<u32> {
 pub fn labels(config: &LayerConfig, tokens: usize) -> Labels {
     let below = |end: usize| Some((0..tokens).map(|t| (t * t + 3 * t) as u32 % end as u32).collect());
     match &config.router {
-        RouterConfig::Hash(router) => Labels { token_ids: below(router.vocabulary()), ..Labels::default() },
+        RouterConfig::Hash(router) => {
+            Labels { token_ids: below(router.vocabulary()), sequence: Some(10), ..Labels::default() }
+        }
         _ => Labels::default(),
     }
 }

@@ -4,13 +4,15 @@ use webmoe::config::{
     Activation, Capacity, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SharedExpert, Slots,
     SoftmaxOver, TopK,
 };
+use webmoe::labels::Labels;
 use webmoe::reference::{Setting, backward_exact, forward_exact};
 use webmoe::rng::uniform_f32;
 use webmoe::weights::{NAMES, Weights};
 
 use crate::common::close::{Tol, assert_close};
 
-const TOKENS: usize = 8;
+/// Tokens of every batch here.
+pub const TOKENS: usize = 8;
 const STEP: f64 = 1e-5;
 const TOL: Tol = Tol { abs: 1e-8, rel: 1e-5 };
 
@@ -20,8 +22,13 @@ fn noise(stream: u32, len: usize) -> Vec<f64> {
 
 /// Compares every gradient of a layer with differences; the random inputs are nowhere near a tie or a kink.
 fn assert_differences_agree(label: &str, config: &LayerConfig) {
+    assert_labelled_differences_agree(label, config, &Labels::NONE);
+}
+
+/// The same of a layer that goes by what is said of the [`TOKENS`] tokens.
+pub fn assert_labelled_differences_agree(label: &str, config: &LayerConfig, labels: &Labels) {
     config.check().unwrap_or_else(|e| panic!("{label}: {e}"));
-    let setting = Setting { step: 3, ..Setting::TRAIN };
+    let setting = Setting { step: 3, labels: Some(labels), ..Setting::TRAIN };
     let mut weights = Weights::build(config, |name, len| {
         noise(100 + NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32, len)
     });

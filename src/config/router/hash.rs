@@ -12,8 +12,12 @@ use crate::error::Error;
 /// The expert of a token is looked up in a table, by its id: nothing is learned, nothing is weighed.
 ///
 /// With several tables (MultiHash) the experts are cut into as many equal runs, one a table: choice `j` of a token is expert
-/// `j·E/n + tables[j][id]`. Its widths are those of a segment, so that a token's segments together are one expert of the
-/// paper's, combined anew for every token.
+/// `j·E/n + tables[j][id]`. Widths are those of a segment: the hidden layer of a token is put together from one segment of each run,
+/// with the parameters and the work of one expert of the paper's, and `(E/n)ⁿ` combinations.
+///
+/// The paper also cuts the second product by its outputs, each of which reads all hidden segments; here it is cut by the hidden
+/// units, and the segments' outputs are added. So a segment is an expert of its own, and what crosses between devices are tokens,
+/// never hidden layers.
 ///
 /// # Source
 /// Roller et al. 2021, "Hash Layers for Large Sparse Models".

@@ -217,11 +217,58 @@ export interface SinkhornRouterConfig {
 /** The expert is looked up by the token's id (Roller et al. 2021). Needs `tokenIds` in `forward`, unless `of: "position"`. */
 export interface HashRouterConfig {
   kind: "hash";
-  /** `[vocabulary]`: the expert of every id. Several tables: MultiHash, table j for the j-th equal run of experts. */
+  /**
+   * `[vocabulary]`: the expert of every id, for example from `hashTable`. Several tables (MultiHash): table j is for the j-th equal
+   * run of experts, each a segment of a token's hidden layer; the outputs of its segments are added.
+   */
   table: Uint32Array | Uint32Array[];
   /** What is looked up: the token, the one before, a hash of both, its place, or (an upper bound) the next; default `"token"`. */
   of?: "token" | "previous" | "bigram" | "position" | "next";
 }
+
+/** What every function without a runtime takes. */
+export interface ToolOptions {
+  /** Where the WebAssembly module is, as in {@link RuntimeOptions}. */
+  wasm?: WasmSource;
+}
+
+/** How to make a table for a hash layer (Roller et al. 2021). */
+export type HashTableOptions = ToolOptions & {
+  /** The experts that ids may get: those of the layer, or of one of several tables. */
+  experts: number;
+} & (
+    | {
+        /** Each id any expert. */
+        kind: "random";
+        vocabulary: number;
+        /** Default 0. */
+        seed?: number;
+      }
+    | {
+        /**
+         * The commonest ids first, each to the expert with the fewest occurrences so far: none has more than its share and those of
+         * one id.
+         */
+        kind: "balanced";
+        /** `[vocabulary]`: how often each id comes. */
+        counts: Uint32Array;
+      }
+    | {
+        kind: "balanced";
+        /** A corpus to count, of any length. */
+        tokenIds: Uint32Array;
+        vocabulary: number;
+      }
+    | {
+        /** Ids that mean alike share an expert, or have as many different ones as there are. */
+        kind: "clustered" | "dispersed";
+        /** `[vocabulary, width]`: those of a trained model. */
+        embeddings: Float32Array;
+        width: number;
+        /** Of the clusters' first centres; default 0. */
+        seed?: number;
+      }
+  );
 
 /** A router's description, discriminated by `kind`. */
 export type RouterConfig = TopKRouterConfig | ExpertChoiceRouterConfig | SinkhornRouterConfig | HashRouterConfig;

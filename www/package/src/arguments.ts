@@ -7,7 +7,7 @@ const DEVICES = ["auto", "webgpu", "cpu"];
 
 /** @throws `INVALID_ARGUMENT`, or `INVALID_CONFIG` for options that exclude each other. */
 export function checkRuntimeOptions(options: RuntimeOptions): void {
-  object("options", options);
+  checkObject("options", options);
   const { device, gpuDevice, worker, wasm, onProgress, signal } = options;
   optional("device", device, '"auto", "webgpu" or "cpu"', (value) => DEVICES.includes(value));
   optional("gpuDevice", gpuDevice, "a GPUDevice", (value) => value?.queue !== undefined);
@@ -26,7 +26,7 @@ export function checkFloats(what: string, value: Float32Array): void {
 
 /** @throws `INVALID_ARGUMENT` */
 export function checkForwardOptions(options: ForwardOptions): void {
-  object("options", options);
+  checkObject("options", options);
   const { tokenIds, domain, task, signal } = options;
   for (const [name, ids] of Object.entries({ tokenIds, domain, task })) {
     optional(name, ids, "a Uint32Array", (value) => isA(value, "Uint32Array"));
@@ -42,7 +42,8 @@ function exclusive(field: string, got: string, wanted: string): WebMoeError {
   return new WebMoeError("INVALID_CONFIG", `\`${field}\` is ${got}; it must be ${wanted}`, { field, got, wanted });
 }
 
-function object(what: string, value: unknown): void {
+/** @throws `INVALID_ARGUMENT` */
+export function checkObject(what: string, value: unknown): void {
   if (typeof value !== "object" || value === null) throw invalidArgument(what, value, "an object");
 }
 

@@ -6,6 +6,9 @@ declare module "#bindings" {
   /** Instantiates the module, once for all of the classes below. */
   export default function init(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
 
+  /** Throws where a promise would reject. */
+  export function hashTable(options: import("./api.js").HashTableOptions): Uint32Array;
+
   export class WasmRuntime {
     private constructor();
     /** `borrowed`: the device that `navigator.gpu` hands out is the caller's and is not destroyed with the runtime. */

@@ -2,8 +2,14 @@
 import type { Runtime, RuntimeOptions } from "./api.js";
 import { openRuntime } from "./open.js";
 import { spawnWorker } from "./spawn.js";
+import { toolsOf } from "./tools.js";
 
 export * from "./public.js";
+
+const entry = {
+  wasm: () => new URL("./webmoe_bg.wasm", import.meta.url),
+  spawn: spawnWorker,
+};
 
 /**
  * Loads the WebAssembly module, once, and opens a device.
@@ -11,8 +17,7 @@ export * from "./public.js";
  * `WORKER_FAILED`, `ABORTED`; nothing is left open then.
  */
 export function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  return openRuntime(options, {
-    wasm: () => new URL("./webmoe_bg.wasm", import.meta.url),
-    spawn: spawnWorker,
-  });
+  return openRuntime(options, entry);
 }
+
+export const { hashTable } = toolsOf(entry.wasm);

@@ -4,13 +4,18 @@ import workerText from "#worker-text";
 import type { Runtime, RuntimeOptions } from "./api.js";
 import { openRuntime } from "./open.js";
 import { workerFromText } from "./spawn.js";
+import { toolsOf } from "./tools.js";
 
 export * from "./public.js";
 
+const entry = {
+  wasm: () => Uint8Array.from(atob(wasmBase64), (character) => character.charCodeAt(0)),
+  spawn: () => workerFromText(workerText),
+};
+
 /** As `createRuntime` of `webmoe`, without a further download. */
 export function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
-  return openRuntime(options, {
-    wasm: () => Uint8Array.from(atob(wasmBase64), (character) => character.charCodeAt(0)),
-    spawn: () => workerFromText(workerText),
-  });
+  return openRuntime(options, entry);
 }
+
+export const { hashTable } = toolsOf(entry.wasm);

@@ -15,13 +15,19 @@ export interface Entry {
   spawn(): Worker;
 }
 
+/** Where the module is: as the caller says, or beside the entry. */
+export function moduleOf(given: WasmSource | undefined, own: Entry["wasm"]): WasmSource {
+  const wasm = given ?? own();
+  if (wasm === undefined) throw invalidArgument("wasm", wasm, "given: this entry has no module of its own");
+  return wasm;
+}
+
 /** `createRuntime` of every entry. */
 export async function openRuntime(options: RuntimeOptions, entry: Entry): Promise<PublicRuntime> {
   checkRuntimeOptions(options);
   const { device = "auto", gpuDevice, worker, onProgress, signal } = options;
   checkSignal(signal, "createRuntime");
-  const wasm = options.wasm ?? entry.wasm();
-  if (wasm === undefined) throw invalidArgument("wasm", wasm, "given: this entry has no module of its own");
+  const wasm = moduleOf(options.wasm, entry.wasm);
   const report = reporter(onProgress);
   try {
     const engine = worker

@@ -2,10 +2,16 @@
 import type { Runtime, RuntimeOptions, WasmSource } from "./api.js";
 import { openRuntime } from "./open.js";
 import { spawnWorker } from "./spawn.js";
+import { toolsOf } from "./tools.js";
 
 export * from "./public.js";
 
+const entry = { wasm: () => undefined, spawn: spawnWorker };
+
 /** As `createRuntime` of `webmoe`, but `wasm` must be given. */
 export function createRuntime(options: RuntimeOptions & { wasm: WasmSource }): Promise<Runtime> {
-  return openRuntime(options, { wasm: () => undefined, spawn: spawnWorker });
+  return openRuntime(options, entry);
 }
+
+/** As those of `webmoe`, but `wasm` must be given. */
+export const { hashTable } = toolsOf(entry.wasm);

@@ -29,14 +29,18 @@ fn hash(experts: usize) -> RouterConfig {
 }
 
 pub async fn hash_layers_agree_with_the_oracle(engine: &Rc<Engine>) {
-    let several = Hash { tables: vec![table(3, 1), table(3, 2)], of: Hashed::Token };
+    let several = |of| RouterConfig::Hash(Hash { tables: vec![table(3, 1), table(3, 2)], of });
     let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
     let trial = |name: &str, config: LayerConfig, count| Trial::new(format!("hash, {name}"), config, count);
     check_trials(
         engine,
         &[
             trial("one table", layer_with(5, hash(5)), 37),
-            trial("two tables", layer_with(6, RouterConfig::Hash(several)), 37),
+            trial("two tables", layer_with(6, several(Hashed::Token)), 37),
+            trial("of the token before", layer_with(6, several(Hashed::Previous)), 37),
+            trial("of two tokens", layer_with(6, several(Hashed::Bigram)), 37),
+            trial("of the position", layer_with(6, several(Hashed::Position)), 37),
+            trial("of the next token", layer_with(6, several(Hashed::Next)), 37),
             trial("one expert", layer_with(1, hash(1)), 9),
             trial("drops", LayerConfig { capacity: bounded(3), groups: 4, ..layer_with(4, hash(4)) }, 64),
             trial("a shared expert", LayerConfig { shared_expert, ..layer_with(5, hash(5)) }, 37),
