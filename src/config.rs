@@ -17,8 +17,8 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Chooses, ExpertChoice, Gate, Hash, Hashed, Renormalize, RouterConfig, Scoring, Sinkhorn, SinkhornGate, SoftmaxOver,
-    TopK,
+    Chooses, Domain, Exchanges, ExpertChoice, Gate, Hash, Hashed, Language, Renormalize, RouterConfig, Scoring, Side,
+    Sinkhorn, SinkhornGate, SoftmaxOver, TopK,
 };
 
 /// The nonlinearity of an expert.
@@ -234,6 +234,11 @@ impl LayerConfig {
             Some(widths) => widths[e],
             None => self.d_ff,
         }
+    }
+
+    /// Whether tokens cross between devices on their way to the experts and back.
+    pub fn exchanges(&self) -> bool {
+        self.devices > 1 && self.router.exchange() == Exchanges::All2all
     }
 
     /// Rows of the router's weights: an expert each, or none where nothing is learned.

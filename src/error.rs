@@ -96,6 +96,21 @@ pub enum Error {
         /// The router's kind.
         router: &'static str,
     },
+    /// A token is not where its expert is, and tokens do not cross.
+    #[error(
+        "token {token} is on device {home}, but its expert {expert} is on device {away}, and with `router.exchange: \"none\"` no token \
+         leaves its device; sort the batch so that each device has the tokens of its experts, or set it to \"all2all\""
+    )]
+    ExpertElsewhere {
+        /// The token.
+        token: usize,
+        /// Its device.
+        home: usize,
+        /// Its expert.
+        expert: usize,
+        /// The expert's device.
+        away: usize,
+    },
     /// An array's length does not fit its shape.
     #[error("`{what}` has {got} values; its shape {shape} wants {wanted}")]
     WrongLength {
@@ -255,6 +270,7 @@ impl Error {
             Error::TokensNotDivisible { .. } => "TOKENS_NOT_DIVISIBLE",
             Error::UnknownLoss { .. } => "UNKNOWN_LOSS",
             Error::MissingLabels { .. } => "MISSING_LABELS",
+            Error::ExpertElsewhere { .. } => "EXPERT_ELSEWHERE",
             Error::WrongLength { .. } | Error::PartialToken { .. } => "WRONG_LENGTH",
             Error::UnknownWeights { .. } => "UNKNOWN_WEIGHTS",
             Error::MissingWeights { .. } => "MISSING_WEIGHTS",

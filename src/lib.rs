@@ -13,6 +13,7 @@ pub mod init;
 pub mod kernels;
 pub mod labels;
 pub mod layer;
+pub mod mixture;
 pub mod recording;
 pub mod reference;
 pub mod rng;

@@ -141,7 +141,8 @@ pub fn forward_exact(
     };
     let choices = match setting.choices {
         Some(choices) => {
-            choose::Choices { experts: choices.chunks_exact(config.k()).map(<[usize]>::to_vec).collect(), places: None }
+            let experts = choices.chunks_exact(config.k()).map(<[usize]>::to_vec).collect();
+            choose::Choices { experts, places: None, weights: None }
         }
         None => choose::choices(config, setting, (tokens, group_tokens), &logits, &scores)?,
     };
@@ -150,7 +151,7 @@ pub fn forward_exact(
             let row = token * e..(token + 1) * e;
             gate::raw_weights(gate, &logits[row.clone()], &scores[row], chosen)
         }
-        None => vec![1.0; chosen.len()],
+        None => choices.weights.as_ref().map_or_else(|| vec![1.0; chosen.len()], |weights| weights[token].clone()),
     };
     let raw_weights: Vec<Vec<f64>> = choices.experts.iter().enumerate().map(weigh).collect();
 

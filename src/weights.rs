@@ -1,5 +1,9 @@
 //! The arrays of a layer: names, shapes, checks.
 
+mod select;
+
+pub use select::select_experts;
+
 use crate::config::LayerConfig;
 use crate::error::Error;
 

@@ -51,9 +51,10 @@ fn layers() -> Vec<LayerConfig> {
 
 /// The router and the capacity in the words of a description, without what says nothing about who goes where.
 fn words(config: &LayerConfig) -> String {
-    const UNTOLD: [&str; 12] = [
+    const UNTOLD: [&str; 13] = [
         "kind",
         "table",
+        "exchange",
         "scale",
         "jitter",
         "scoring",
@@ -99,6 +100,12 @@ fn changed_labels(labels: &Labels, from: usize) -> Labels {
     Labels {
         token_ids: change(&labels.token_ids),
         domain: change(&labels.domain),
+        mixture: labels.mixture.as_ref().map(|mixture| {
+            let (before, after) = mixture.split_at(from * EXPERTS);
+            [before, &mixture[EXPERTS..][..after.len()]].concat()
+        }),
+        source_language: change(&labels.source_language),
+        target_language: change(&labels.target_language),
         task: change(&labels.task),
         sequence: labels.sequence,
     }

@@ -6,13 +6,17 @@ use super::read::Fields;
 use super::{LayerConfig, raw::Node};
 use crate::error::Error;
 
+mod domain;
 mod expert_choice;
 mod hash;
+mod language;
 mod sinkhorn;
 mod top_k;
 
+pub use domain::Domain;
 pub use expert_choice::ExpertChoice;
 pub use hash::{Hash, Hashed};
+pub use language::{Language, Side};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
 pub use top_k::TopK;
 
@@ -80,6 +84,20 @@ pub enum Chooses {
     Labels,
 }
 
+/// Whether tokens cross between virtual devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Exchanges {
+    /// Never: every expert must be on its tokens' device, and there is no all2all.
+    None,
+    /// Tokens go to their experts and come back, wherever those are.
+    All2all,
+}
+
+impl Exchanges {
+    const NAMES: [(&str, Exchanges); 2] = [("none", Exchanges::None), ("all2all", Exchanges::All2all)];
+}
+
 /// Which router, with its settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "kind")]
@@ -92,6 +110,10 @@ pub enum RouterConfig {
     Sinkhorn(Sinkhorn),
     /// The expert is looked up in a table, by the token's id.
     Hash(Hash),
+    /// The expert of a token's domain, or all experts, mixed.
+    Domain(Domain),
+    /// The expert of a token's language.
+    Language(Language),
 }
 
 /// What the layer must know of any router. The defaults are those of token choice.
@@ -108,6 +130,11 @@ pub(super) trait Router {
     /// Who chooses.
     fn chooses(&self) -> Chooses {
         Chooses::Tokens
+    }
+
+    /// Whether tokens cross between virtual devices.
+    fn exchange(&self) -> Exchanges {
+        Exchanges::All2all
     }
 
     /// Names of the auxiliary losses that it defines.
@@ -128,17 +155,21 @@ impl RouterConfig {
             RouterConfig::ExpertChoice(router) => router,
             RouterConfig::Sinkhorn(router) => router,
             RouterConfig::Hash(router) => router,
+            RouterConfig::Domain(router) => router,
+            RouterConfig::Language(router) => router,
         }
     }
 
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 4] = [
+        let kinds: [(&str, Read); 6] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
             ("sinkhorn", |f| Sinkhorn::read(f).map(RouterConfig::Sinkhorn)),
             ("hash", |f| Hash::read(f).map(RouterConfig::Hash)),
+            ("domain", |f| Domain::read(f).map(RouterConfig::Domain)),
+            ("language", |f| Language::read(f).map(RouterConfig::Language)),
         ];
         match f.take("kind") {
             Node::Text(kind) => match kinds.iter().find(|(known, _)| *known == kind) {
@@ -167,6 +198,11 @@ impl RouterConfig {
     /// Who chooses.
     pub fn chooses(&self) -> Chooses {
         self.settings().chooses()
+    }
+
+    /// Whether tokens cross between virtual devices.
+    pub fn exchange(&self) -> Exchanges {
+        self.settings().exchange()
     }
 
     /// Names of the auxiliary losses that the router defines.

@@ -121,11 +121,11 @@ pub struct Batch {
     pub d_share: Buffer<f32>,
     /// `u32[2, N, N]`: rows that dispatch and combine moved, from device i to device j.
     pub moved: Buffer<u32>,
-    /// On more than one device.
+    /// Where tokens cross between devices.
     pub exchange: Option<Exchange>,
     /// `f32[1]`, bound where a kernel has no use for a binding.
     pub unused: Buffer<f32>,
-    /// `u32[T]`: what the caller says of the tokens, for a router of labels.
+    /// `u32[T]`, or `f32[T, E]` of experts that are mixed: what the caller says of the tokens, for a router that goes by it.
     pub labels: Buffer<u32>,
     /// `f32[G, E]`: what a solver adds to the logits of a group's tokens, for routers that balance.
     pub prices: Buffer<f32>,
@@ -157,7 +157,7 @@ pub struct Backward {
     pub dx: Buffer<f32>,
     /// `u32[2, N, N]`: rows that the backward exchanges of combine and of dispatch moved.
     pub moved: Buffer<u32>,
-    /// On more than one device: gradients at home, before they leave and after they return.
+    /// Where tokens cross between devices: gradients at home, before they leave and after they return.
     pub exchange: Option<Exchange>,
     buffers: Vec<BufferId>,
 }
@@ -207,7 +207,7 @@ impl Batch {
         plan.want("the exchanges' counters", [2, s.devices, s.devices]);
         plan.want("a placeholder", [4]);
         let of_router = |needed: bool, len: usize| [if needed { len } else { 0 }];
-        plan.want("the labels", of_router(s.chooses == Chooses::Labels, tokens));
+        plan.want("the labels", of_router(s.labels > 0, volume(&[tokens, s.labels])));
         plan.want("the experts' prices", of_router(s.chooses == Chooses::Tokens, s.groups * s.experts));
         plan.want("the solver's state", of_router(s.iterations > 0, s.groups * s.iterations));
         let experts_choose = s.chooses == Chooses::Experts;
@@ -218,7 +218,7 @@ impl Batch {
         plan.want("the experts' lines", of_router(experts_choose, lines));
         plan.want("the rounds' progress", of_router(experts_choose, 4 * s.groups));
         plan.want("the last keys", of_router(experts_choose, s.groups * s.experts));
-        if s.devices > 1 {
+        if s.exchanges {
             plan.want("rows received by the experts", [rows, s.d]);
             plan.want("rows brought home", [rows, s.d]);
         }
@@ -260,7 +260,7 @@ impl Batch {
                 progress: made.next(),
                 last_keys: made.next(),
             },
-            exchange: (s.devices > 1).then(|| Exchange { received: made.next(), home: made.next() }),
+            exchange: s.exchanges.then(|| Exchange { received: made.next(), home: made.next() }),
             buffers,
         })
     }
@@ -293,7 +293,7 @@ impl Backward {
         plan.want("the logits' gradient", [tokens, s.stride]);
         plan.want("the input's gradient", [tokens, s.d]);
         plan.want("the backward exchanges' counters", [2, s.devices, s.devices]);
-        if s.devices > 1 {
+        if s.exchanges {
             plan.want("gradients on their way to the experts", [rows, s.d]);
             plan.want("gradients brought home", [rows, s.d]);
         }
@@ -308,7 +308,7 @@ impl Backward {
             d_logits: made.next(),
             dx: made.next(),
             moved: made.next(),
-            exchange: (s.devices > 1).then(|| Exchange { received: made.next(), home: made.next() }),
+            exchange: s.exchanges.then(|| Exchange { received: made.next(), home: made.next() }),
             buffers,
         })
     }

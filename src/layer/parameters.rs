@@ -14,7 +14,7 @@ pub struct Parameters {
     pub router: Buffer<f32>,
     /// `f32[stride]`: zeros without `routerBias`.
     pub router_bias: Buffer<f32>,
-    /// What the router looks up: `f32[E]` the selection bias, `u32[tables, V]`, or a placeholder; of weights only.
+    /// What the router looks up: `f32[E]` the selection bias, `u32[tables, labels]`, or a placeholder; of weights only.
     pub constants: Buffer<u32>,
     /// `u32[experts + units]`: [`super::widths`]; of weights only.
     pub widths: Buffer<u32>,
@@ -35,7 +35,7 @@ impl Parameters {
     /// [`Error::TooLarge`] or [`Error::OutOfMemory`].
     pub async fn create(engine: &Engine, config: &LayerConfig) -> Result<Self, Error> {
         let s = Sizes::of(config);
-        let constants = router::constants(&config.router).len();
+        let constants = router::constants(config).len();
         let all = s.weighted();
         let wanted = [
             ("router", s.stride * s.d),

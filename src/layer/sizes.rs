@@ -34,6 +34,10 @@ pub struct Sizes {
     pub groups: usize,
     /// Virtual devices.
     pub devices: usize,
+    /// Whether tokens cross between them.
+    pub exchanges: bool,
+    /// Words that say something of a token, for a router that goes by it.
+    pub labels: usize,
 }
 
 impl Sizes {
@@ -54,6 +58,8 @@ impl Sizes {
             iterations: router::iterations(config, true),
             groups: config.groups,
             devices: config.devices,
+            exchanges: config.exchanges(),
+            labels: router::label_words(config),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Bytes between the virtual devices, from the rows that the exchanges counted while they moved.
 
-use crate::config::LayerConfig;
+use crate::config::{Exchanges, LayerConfig};
 
 /// Forward or backward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -72,12 +72,15 @@ fn payload(config: &LayerConfig, tokens: usize, train: bool, pass: Pass, op: Op,
     Traffic { pass, op, kind: PayloadKind::Payload, bytes, useful_bytes }
 }
 
-/// The exchanges of a forward pass; `moved`: `u32[2, N, N]`, dispatch and combine.
+/// The exchanges of a forward pass, none where the router has none; `moved`: `u32[2, N, N]`, dispatch and combine.
 ///
 /// Without a capacity the receivers must be told how many rows follow: 4 bytes for each of their experts.
 pub fn forward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: &[u32]) -> Vec<Traffic> {
     let n = config.devices;
     let mut all = Vec::new();
+    if config.router.exchange() == Exchanges::None {
+        return all;
+    }
     if config.slots(tokens / config.groups, train).is_none() {
         let bytes = vec![(config.experts / n * size_of::<u32>()) as f64; n * n];
         let useful_bytes = bytes.clone();
@@ -88,9 +91,12 @@ pub fn forward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: 
     all
 }
 
-/// The exchanges of a backward pass; `moved`: `u32[2, N, N]`, backward of combine and of dispatch.
+/// The exchanges of a backward pass, none where the router has none; `moved`: `u32[2, N, N]`, backward of combine and of dispatch.
 pub fn backward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: &[u32]) -> Vec<Traffic> {
     let n = config.devices;
+    if config.router.exchange() == Exchanges::None {
+        return Vec::new();
+    }
     vec![
         payload(config, tokens, train, Pass::Backward, Op::Combine, &moved[..n * n]),
         payload(config, tokens, train, Pass::Backward, Op::Dispatch, &moved[n * n..2 * n * n]),

@@ -15,6 +15,8 @@ pub(super) struct Choices {
     pub(super) experts: Vec<Vec<usize>>,
     /// Shaped as `experts`: places in the experts' buffers, from a router that seats its tokens itself.
     pub(super) places: Option<Vec<Vec<usize>>>,
+    /// Shaped as `experts`: their weights, where they are not the router's to find; all 1 if there are none.
+    pub(super) weights: Option<Vec<Vec<f64>>>,
 }
 
 /// The choices of `tokens` tokens in groups of `group_tokens`; `logits`, `scores`: `f64[T, E]`, empty where nothing is scored.
@@ -27,7 +29,7 @@ pub(super) fn choices(
 ) -> Result<Choices, Error> {
     let e = config.experts;
     let labels = setting.labels.unwrap_or(&Labels::NONE);
-    let by_token = |experts| Choices { experts, places: None };
+    let by_token = |experts| Choices { experts, places: None, weights: None };
     let groups = |of: &'_ [f64]| -> Vec<Vec<f64>> { of.chunks(group_tokens.max(1) * e).map(<[f64]>::to_vec).collect() };
     Ok(match &config.router {
         RouterConfig::TopK(router) => {
@@ -57,9 +59,14 @@ pub(super) fn choices(
                     places.push(at);
                 }
             }
-            Choices { experts, places: Some(places) }
+            Choices { experts, places: Some(places), weights: None }
         }
         RouterConfig::Hash(router) => by_token(lookup::hashed(config, router, labels, tokens)?),
+        RouterConfig::Domain(router) => {
+            let (experts, weights) = lookup::domains(config, router, labels, tokens)?;
+            Choices { experts, places: None, weights: Some(weights) }
+        }
+        RouterConfig::Language(router) => by_token(lookup::languages(config, router, labels, tokens)?),
     })
 }
 

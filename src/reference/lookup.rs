@@ -1,9 +1,10 @@
 //! Experts that follow from what is said of the tokens.
 //!
 //! # Source
-//! Roller et al. 2021, "Hash Layers for Large Sparse Models".
+//! Roller et al. 2021, "Hash Layers for Large Sparse Models"; Gururangan et al. 2021, "DEMix Layers"; Fan et al. 2021, "Beyond
+//! English-Centric Multilingual Machine Translation".
 
-use crate::config::{Hash, Hashed, LayerConfig};
+use crate::config::{Domain, Exchanges, Hash, Hashed, Language, LayerConfig, Side};
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::rng::hash_u32;
@@ -22,7 +23,8 @@ pub(super) fn hashed(
         _ => labels.of("tokenIds", "hash", tokens, known)?.to_vec(),
     };
     let hashes = ids.chunks(sequence).flat_map(|ids| hashes(router, ids));
-    let experts = |hash: usize| router.tables.iter().zip(0..).map(|(table, j)| j * run + table[hash] as usize).collect();
+    let experts =
+        |hash: usize| router.tables.iter().zip(0..).map(|(table, j)| j * run + table[hash] as usize).collect();
     Ok(hashes.map(experts).collect())
 }
 
@@ -37,4 +39,67 @@ fn hashes(router: &Hash, ids: &[u32]) -> Vec<usize> {
         Hashed::Next => ids[last.min(t + 1)] as usize,
     };
     (0..ids.len()).map(of).collect()
+}
+
+/// What a token's experts are, and how much each counts: `[T]` of `[experts at work]` each.
+type Mixed = (Vec<Vec<usize>>, Vec<Vec<f64>>);
+
+/// The expert of each token's domain, with all the weight; or experts as they are mixed, those without weight left out.
+pub(super) fn domains(config: &LayerConfig, router: &Domain, labels: &Labels, tokens: usize) -> Result<Mixed, Error> {
+    let e = config.experts;
+    let mixed = labels.mixture(tokens, e)?.map(|mixture| mixture.chunks_exact(e).collect::<Vec<_>>());
+    let (experts, weights): Mixed = match (&router.mixture, mixed, &labels.domain) {
+        (Some(_), Some(mixture), None) => mixture.into_iter().map(at_work).unzip(),
+        (Some(own), None, None) => (0..tokens).map(|_| at_work(own)).unzip(),
+        (_, None, _) => {
+            let domains = labels.of("domain", "domain", tokens, (e, "the number of experts"))?;
+            domains.iter().map(|domain| (vec![*domain as usize], vec![1.0])).unzip()
+        }
+        (_, Some(_), _) => {
+            let (what, got) = ("mixture".to_owned(), "given".to_owned());
+            return Err(Error::InvalidArgument { what, got, wanted: "left out".to_owned() });
+        }
+    };
+    stay_home(config, &experts)?;
+    Ok((experts, weights))
+}
+
+fn at_work(mixture: &[f32]) -> (Vec<usize>, Vec<f64>) {
+    (0..mixture.len()).filter(|e| mixture[*e] > 0.0).map(|e| (e, f64::from(mixture[e]))).unzip()
+}
+
+/// The expert of each token's language.
+pub(super) fn languages(
+    config: &LayerConfig,
+    router: &Language,
+    labels: &Labels,
+    tokens: usize,
+) -> Result<Vec<Vec<usize>>, Error> {
+    let name = match router.by {
+        Side::Source => "sourceLanguage",
+        Side::Target => "targetLanguage",
+    };
+    let of = |language: usize| router.table.as_ref().map_or(language, |table| table[language] as usize);
+    let known = router.table.as_ref().map_or(config.experts, Vec::len);
+    let languages = labels.of(name, "language", tokens, (known, "the languages that there are"))?;
+    let experts: Vec<_> = languages.iter().map(|language| vec![of(*language as usize)]).collect();
+    stay_home(config, &experts)?;
+    Ok(experts)
+}
+
+/// Refuses a token whose expert is on another device, where nothing is exchanged.
+fn stay_home(config: &LayerConfig, experts: &[Vec<usize>]) -> Result<(), Error> {
+    if config.router.exchange() == Exchanges::All2all {
+        return Ok(());
+    }
+    for (token, chosen) in experts.iter().enumerate() {
+        let home = token * config.devices / experts.len();
+        for &expert in chosen {
+            let away = expert * config.devices / config.experts;
+            if away != home {
+                return Err(Error::ExpertElsewhere { token, home, expert, away });
+            }
+        }
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@
 //! The all-to-all of expert parallelism: Lepikhin et al. 2020 (GShard), section 3; its ragged form for dropless routing:
 //! Gale et al. 2022 (MegaBlocks).
 
-use crate::config::LayerConfig;
+use crate::config::{Exchanges, LayerConfig};
 
 /// Bytes of a number on the wire: f32 activations and gradients, u32 counts.
 const WORD: u64 = 4;
@@ -64,7 +64,7 @@ impl Traffic {
 /// The exchanges of a pass over `tokens` tokens, of which `kept` are the served (token, expert) pairs.
 ///
 /// Dropless rows travel as they are, after their counts; bounded buffers travel whole, `slots` places for each expert
-/// and group.
+/// and group. Nothing travels where every expert is with its tokens.
 pub(super) fn traffic(
     config: &LayerConfig,
     pass: Pass,
@@ -73,6 +73,9 @@ pub(super) fn traffic(
     kept: impl Iterator<Item = (usize, usize)>,
 ) -> Traffic {
     let n = config.devices;
+    if config.router.exchange() == Exchanges::None {
+        return Traffic { devices: n, exchanges: Vec::new() };
+    }
     let (local_tokens, local_experts) = (tokens / n, config.experts / n);
     let row = config.d_model as u64 * WORD;
     let mut useful = vec![0; n * n];

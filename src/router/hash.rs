@@ -1,27 +1,12 @@
-//! Hash layers: the expert is looked up.
+//! Hash layers: what is looked up.
 //!
 //! # Source
 //! Roller et al. 2021.
 
-use super::{Step, slots};
 use crate::config::{Hash, Hashed};
 use crate::error::Error;
-use crate::kernels::{Constants, LOOKUP};
 use crate::labels::Labels;
-use crate::recording::Grid;
 use crate::rng::hash_u32;
-
-/// Lookup, slots, rows, weights: four dispatches, and the logit of the shared expert's gate, if it has one.
-pub(super) fn record(step: &mut Step) {
-    let shared_gate = step.switches().shared_gate();
-    if shared_gate == 1 {
-        step.logits();
-    }
-    let (b, w) = (step.batch, step.weights);
-    let buffers = vec![b.labels.id, w.constants.id, b.router.id, b.expert_of.id, b.chosen.id, b.stats.id];
-    step.dispatch(&LOOKUP, Constants(vec![("SHARED_GATE", shared_gate)]), buffers, Grid::over(step.tokens()));
-    slots::record(step);
-}
 
 /// What is looked up for every one of `tokens` tokens.
 ///

@@ -2,8 +2,10 @@
 //!
 //! A router leaves behind `expert_of` and `chosen`, and either lets [`slots`] find the places or finds them itself.
 
+mod domain;
 mod expert_choice;
 mod hash;
+mod lookup;
 mod matching;
 mod sinkhorn;
 mod slots;
@@ -70,7 +72,7 @@ pub(crate) fn record(mut step: Step) {
         RouterConfig::TopK(router) => top_k::record(&mut step, router),
         RouterConfig::ExpertChoice(router) => expert_choice::record(&mut step, router),
         RouterConfig::Sinkhorn(router) => sinkhorn::record(&mut step, router),
-        RouterConfig::Hash(_) => hash::record(&mut step),
+        RouterConfig::Hash(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => lookup::record(&mut step),
     }
 }
 
@@ -85,25 +87,47 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig) -> Dims {
             Dims { iterations: router.iterations as u32, tolerance: router.tolerance, epsilon: router.epsilon, ..dims }
         }
         RouterConfig::Hash(router) => Dims { vocabulary: router.vocabulary() as u32, ..dims },
+        RouterConfig::Domain(_) => Dims { vocabulary: dims.experts, ..dims },
+        RouterConfig::Language(router) => {
+            let languages = router.table.as_ref().map_or(dims.experts, |table| table.len() as u32);
+            Dims { vocabulary: languages, ..dims }
+        }
     }
 }
 
 /// What the router looks up while it routes, as words: it lies beside the weights and is never trained.
-pub fn constants(router: &RouterConfig) -> Vec<u32> {
-    match router {
+pub fn constants(config: &LayerConfig) -> Vec<u32> {
+    match &config.router {
         RouterConfig::TopK(router) => router.selection_bias.iter().flatten().map(|bias| bias.to_bits()).collect(),
         RouterConfig::Hash(router) => router.tables.concat(),
+        RouterConfig::Domain(_) => (0..config.experts as u32).collect(),
+        RouterConfig::Language(router) => router.experts_of(config.experts),
         RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => Vec::new(),
+    }
+}
+
+/// Words of [`Batch::labels`] for each token: 0 where nothing need be said of it.
+pub fn label_words(config: &LayerConfig) -> usize {
+    match &config.router {
+        RouterConfig::Domain(router) if router.mixture.is_some() => config.experts,
+        RouterConfig::Hash(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => 1,
+        RouterConfig::TopK(_) | RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => 0,
     }
 }
 
 /// What goes into [`Batch::labels`] for `tokens` tokens, for a router that goes by what is said of them.
 ///
 /// # Errors
-/// Of [`Labels::of`].
-pub fn labels(router: &RouterConfig, given: &Labels, tokens: usize) -> Result<Option<Vec<u32>>, Error> {
-    match router {
+/// Of [`Labels::of`] and of the router: labels that do not go with it.
+pub fn labels(config: &LayerConfig, given: &Labels, tokens: usize) -> Result<Option<Vec<u32>>, Error> {
+    match &config.router {
         RouterConfig::Hash(router) => hash::labels(router, given, tokens).map(Some),
+        RouterConfig::Domain(router) => domain::labels(config, router, given, tokens).map(Some),
+        RouterConfig::Language(router) => {
+            let (label, table) = (router.label(), router.experts_of(config.experts));
+            let known = if router.table.is_some() { "the length of router.table" } else { "the number of experts" };
+            lookup::named(config, given, tokens, (label, "language", known), &table).map(Some)
+        }
         RouterConfig::TopK(_) | RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => Ok(None),
     }
 }

@@ -71,7 +71,7 @@ impl MoeLayer {
         let mut rec = Recording::default();
         rec.upload(self.weights.router, packed.router);
         rec.upload(self.weights.router_bias, packed.router_bias);
-        rec.upload(self.weights.constants, router::constants(&self.config.router));
+        rec.upload(self.weights.constants, router::constants(&self.config));
         rec.upload(self.weights.widths, layer::widths(&self.config));
         rec.upload(self.weights.w_in, packed.w_in);
         rec.upload(self.weights.b_in, packed.b_in);
@@ -119,7 +119,7 @@ impl MoeLayer {
         options.check()?;
         let tokens = x.len() / d;
         let dims = self.sizes.dims(&self.config, tokens, options.train, options.step)?;
-        let labels = router::labels(&self.config.router, &options.labels, tokens)?;
+        let labels = router::labels(&self.config, &options.labels, tokens)?;
         self.prepare(&dims, options.train).await?;
         let mut rec = Recording::default();
         let keep = if options.train { self.backward.as_ref().map(|b| b.before) } else { None };
@@ -205,7 +205,7 @@ impl MoeLayer {
                     rec.download_range(b.demanded, 0..s.groups * s.experts);
                 }
                 Read::Losses => rec.download_range(b.losses, 0..LOSS_NAMES.len() * s.groups),
-                Read::Traffic if s.devices > 1 => rec.download_range(b.moved, 0..2 * s.devices * s.devices),
+                Read::Traffic if s.exchanges => rec.download_range(b.moved, 0..2 * s.devices * s.devices),
                 Read::Traffic => rec.download_range(b.demanded, 0..s.groups * s.experts),
                 Read::Scores => rec.download_range(b.router, b.tokens * s.stride..2 * b.tokens * s.stride),
                 Read::Solver => match s.groups * router::iterations(&self.config, options.train) {
@@ -230,7 +230,7 @@ impl MoeLayer {
                 Read::Losses => out.losses = Some(self.losses(&downloads.take(b.losses))),
                 Read::Traffic => {
                     let counted = downloads.take(b.moved);
-                    let moved = if s.devices > 1 { counted } else { self.kept_everywhere(dims, &counted) };
+                    let moved = if s.exchanges { counted } else { self.kept_everywhere(dims, &counted) };
                     out.traffic = Some(layer::forward_traffic(&self.config, b.tokens, options.train, &moved));
                 }
                 Read::Scores => {
@@ -345,7 +345,9 @@ impl MoeLayer {
             match (read, &self.batch, &self.backward) {
                 (BackwardRead::Weights, ..) => download(&mut rec, &gradients),
                 (BackwardRead::X, Some(_), Some(w)) => rec.download(w.dx),
-                (BackwardRead::Traffic, Some(_), Some(w)) if n > 1 => rec.download_range(w.moved, 0..2 * n * n),
+                (BackwardRead::Traffic, Some(_), Some(w)) if self.sizes.exchanges => {
+                    rec.download_range(w.moved, 0..2 * n * n)
+                }
                 (BackwardRead::Traffic, Some(b), _) => {
                     rec.download_range(b.demanded, 0..self.sizes.groups * self.sizes.experts)
                 }
@@ -366,7 +368,7 @@ impl MoeLayer {
                 (BackwardRead::Traffic, batch, _) => {
                     let moved = match batch {
                         None => vec![0; 2 * n * n],
-                        Some(b) if n == 1 => self.kept_everywhere(&dims, &downloads.take(b.demanded)),
+                        Some(b) if !self.sizes.exchanges => self.kept_everywhere(&dims, &downloads.take(b.demanded)),
                         Some(b) => downloads.take(b.moved),
                     };
                     out.traffic = Some(layer::backward_traffic(&self.config, tokens, of.train, &moved));

@@ -4,7 +4,7 @@ use js_sys::{Array, Float32Array, Float64Array, Int32Array, Object, Reflect, Uin
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::config::{Hash, LayerConfig, RawLayerConfig, RouterConfig, TopK};
+use crate::config::{Domain, Hash, Language, LayerConfig, RawLayerConfig, RouterConfig, TopK};
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::layer::Traffic;
@@ -12,19 +12,19 @@ use crate::session::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, 
 use crate::weights::{LayerWeights, NAMES};
 
 /// A plain object that is filled field by field.
-struct Fields(Object);
+pub(super) struct Fields(Object);
 
 impl Fields {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Fields(Object::new())
     }
 
-    fn set(&self, name: &str, value: impl Into<JsValue>) {
+    pub(super) fn set(&self, name: &str, value: impl Into<JsValue>) {
         // setting a property of a fresh plain object cannot fail
         let _ = Reflect::set(&self.0, &name.into(), &value.into());
     }
 
-    fn done(self) -> JsValue {
+    pub(super) fn done(self) -> JsValue {
         self.0.into()
     }
 }
@@ -89,6 +89,12 @@ pub(super) fn config_object(config: &LayerConfig) -> JsValue {
             };
             set("table", value);
         }
+        RouterConfig::Domain(Domain { mixture: Some(mixture), .. }) => {
+            set("mixture", Float32Array::from(&mixture[..]).into());
+        }
+        RouterConfig::Language(Language { table: Some(table), .. }) => {
+            set("table", Uint32Array::from(&table[..]).into());
+        }
         _ => {}
     }
     object
@@ -136,6 +142,15 @@ pub(super) fn label_list(options: &JsValue, name: &str) -> Result<Option<Vec<u32
     }
 }
 
+/// A `Float32Array` of an options object.
+pub(super) fn float_list(options: &JsValue, name: &str) -> Result<Option<Vec<f32>>, Error> {
+    let Some(value) = field(options, name) else { return Ok(None) };
+    match value.dyn_ref::<Float32Array>() {
+        Some(values) => Ok(Some(values.to_vec())),
+        None => Err(invalid(name, &value, "a Float32Array")),
+    }
+}
+
 /// Options of `forward`.
 pub(super) fn forward_options(options: &JsValue) -> Result<ForwardOptions, Error> {
     let route_only = flag(options, "routeOnly")?;
@@ -147,6 +162,9 @@ pub(super) fn forward_options(options: &JsValue) -> Result<ForwardOptions, Error
     out.labels = Labels {
         token_ids: label_list(options, "tokenIds")?,
         domain: label_list(options, "domain")?,
+        mixture: float_list(options, "mixture")?,
+        source_language: label_list(options, "sourceLanguage")?,
+        target_language: label_list(options, "targetLanguage")?,
         task: label_list(options, "task")?,
         sequence: whole(options, "sequence")?.map(|tokens| tokens as usize),
     };

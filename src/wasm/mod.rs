@@ -7,4 +7,4 @@ mod tools;
 
 pub use layer::WasmLayer;
 pub use runtime::WasmRuntime;
-pub use tools::hash_table;
+pub use tools::{add_domain, hash_table, mix_domains, remove_domain};

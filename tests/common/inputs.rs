@@ -1,6 +1,6 @@
 //! Weights and batches by counting: the same on every machine.
 
-use webmoe::config::{LayerConfig, RouterConfig};
+use webmoe::config::{Domain, Exchanges, LayerConfig, RouterConfig, Side};
 use webmoe::labels::Labels;
 use webmoe::rng::uniform_f32;
 use webmoe::weights::{LayerWeights, NAMES, Weights, beyond_width};
@@ -52,12 +52,27 @@ pub fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
-/// All that a router of the layer wants to be told of `tokens` tokens.
+/// All that a router of the layer wants to be told of `tokens` tokens; where nothing is exchanged they are sorted by it.
 pub fn labels(config: &LayerConfig, tokens: usize) -> Labels {
-    let below = |end: usize| Some((0..tokens).map(|t| (t * t + 3 * t) as u32 % end as u32).collect());
+    let below = |end: usize| match config.router.exchange() {
+        Exchanges::All2all => Some((0..tokens).map(|t| (t * t + 3 * t) as u32 % end as u32).collect()),
+        Exchanges::None => Some((0..tokens).map(|t| (t * end / tokens) as u32).collect()),
+    };
     match &config.router {
         RouterConfig::Hash(router) => {
             Labels { token_ids: below(router.vocabulary()), sequence: Some(10), ..Labels::default() }
+        }
+        RouterConfig::Domain(Domain { mixture: Some(_), .. }) => {
+            let weight = |i: usize| (i * 7 % 5 % 4) as f32 / 4.0;
+            Labels { mixture: Some((0..tokens * config.experts).map(weight).collect()), ..Labels::default() }
+        }
+        RouterConfig::Domain(_) => Labels { domain: below(config.experts), ..Labels::default() },
+        RouterConfig::Language(router) => {
+            let languages = below(router.experts_of(config.experts).len());
+            match router.by {
+                Side::Source => Labels { source_language: languages, ..Labels::default() },
+                Side::Target => Labels { target_language: languages, ..Labels::default() },
+            }
         }
         _ => Labels::default(),
     }

@@ -51,9 +51,8 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
         rec.upload(buffer, values);
     }
     rec.upload(own.widths, widths(config));
-    rec.upload(own.constants, router::constants(&config.router));
-    let given =
-        router::labels(&config.router, &labels(config, count), count).expect("the labels that the router wants");
+    rec.upload(own.constants, router::constants(config));
+    let given = router::labels(config, &labels(config, count), count).expect("the labels that the router wants");
     if let Some(labels) = given {
         rec.upload(batch.labels, labels);
     }

@@ -10,6 +10,8 @@ mod edges;
 mod experts;
 mod golden;
 mod hash;
+mod labels;
+mod mixture;
 mod properties;
 mod recorded;
 mod routing;

@@ -12,7 +12,7 @@ pub mod repeats;
 pub mod routers;
 pub mod training;
 
-pub use routers::{expert_choice, hash, sinkhorn};
+pub use routers::{domain, expert_choice, hash, language, sinkhorn};
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
 macro_rules! on_every_engine {
@@ -53,6 +53,16 @@ macro_rules! on_every_engine {
             hash::hash_layers_agree_with_the_oracle,
             hash::what_is_hashed_follows_the_setting,
             hash::a_router_that_goes_by_ids_says_what_is_wrong_with_them,
+            domain::domain_experts_agree_with_the_oracle,
+            domain::a_batch_sorted_by_domain_moves_nothing,
+            domain::a_token_whose_expert_is_elsewhere_is_refused_or_counted,
+            domain::all_the_weight_on_one_expert_is_that_experts_label,
+            domain::a_mixture_takes_all_experts_that_weigh_anything,
+            domain::an_expert_that_is_removed_is_one_without_weight,
+            domain::a_step_without_a_domain_leaves_its_expert_alone,
+            domain::mixtures_that_cannot_be_are_refused,
+            language::language_experts_agree_with_the_oracle,
+            language::a_language_that_is_not_known_is_refused,
             experts::experts_of_any_width_agree_with_the_oracle,
             experts::identities_agree_with_the_oracle,
             experts::residual_experts_agree_with_the_oracle,

@@ -6,6 +6,8 @@ const BASE = { dModel: 8, dFf: 12, experts: 4, activation: "silu", seed: 3 };
 const X = numbers(1, TOKENS * BASE.dModel);
 const D_OUTPUT = numbers(2, X.length);
 const tokenIds = new Uint32Array(TOKENS).map((_, t) => (t * t) % 10);
+const domain = new Uint32Array(TOKENS).map((_, t) => Math.floor((t * 4) / TOKENS));
+const mixture = numbers(3, TOKENS * 4).map((weight) => Math.max(weight, 0));
 const TABLE = new Uint32Array(10).map((_, id) => (id * 3) % 4);
 
 /** Layers by what they are; `options`: those of forward. */
@@ -18,6 +20,10 @@ const LAYERS = {
     router: { kind: "hash", table: [TABLE.map((e) => e % 2), TABLE.map((e) => (e >> 1) % 2)], of: "bigram" },
     options: { tokenIds, sequence: 8 },
   },
+  "domain": { router: { kind: "domain" }, mesh: { devices: 2 }, options: { domain } },
+  "domain mixed": { router: { kind: "domain", mixture: new Float32Array(4).fill(0.25) }, options: { mixture } },
+  "language by source": { router: { kind: "language", by: "source", table: TABLE }, options: { sourceLanguage: tokenIds } },
+  "language by target": { router: { kind: "language", by: "target" }, options: { targetLanguage: domain } },
 };
 
 /** Descriptions that cannot be, with the field that the error names. */
@@ -30,6 +36,12 @@ const CONFIGS = {
     { router: { kind: "hash", table: [new Uint32Array(3), new Uint32Array(4)] } },
     "router.table[1]",
   ],
+  "a mixture below 0": [{ router: { kind: "domain", mixture: new Float32Array([0, -1, 0, 0]) } }, "router.mixture[1]"],
+  "neither source nor target": [{ router: { kind: "language" } }, "router.by"],
+  "a language of an expert that is not there": [
+    { router: { kind: "language", by: "source", table: new Uint32Array([4]) } },
+    "router.table[0]",
+  ],
 };
 
 /** Calls that cannot be, with the code and the word of the error. */
@@ -38,6 +50,13 @@ const CALLS = {
   "too few ids": ["hash", { tokenIds: tokenIds.subarray(1) }, "WRONG_LENGTH", "tokenIds"],
   "an id beyond the table": ["hash", { tokenIds: tokenIds.map((id) => id + 1) }, "INVALID_ARGUMENT", "tokenIds[3]"],
   "a sequence of half a token": ["hash", { tokenIds, sequence: 0.5 }, "INVALID_ARGUMENT", "sequence"],
+  "no domain": ["domain", {}, "MISSING_LABELS", "domain"],
+  "a domain on another device": ["domain", { domain: domain.toReversed() }, "EXPERT_ELSEWHERE", "token 0"],
+  "a mixture without room": ["domain", { domain, mixture }, "INVALID_ARGUMENT", "mixture"],
+  "half a mixture": ["domain mixed", { mixture: mixture.subarray(1) }, "WRONG_LENGTH", "mixture"],
+  "a mixture that is not typed": ["domain mixed", { mixture: [...mixture] }, "INVALID_ARGUMENT", "mixture"],
+  "no language": ["language by source", {}, "MISSING_LABELS", "sourceLanguage"],
+  "a language that is not known": ["language by target", { targetLanguage: tokenIds }, "INVALID_ARGUMENT", "targetLanguage"],
 };
 
 const configOf = ({ options, ...config }) => ({ ...BASE, ...config });
@@ -80,6 +99,8 @@ function claims() {
             assertEqual("config", again.config, layer.config);
             const table = layer.config.router.table;
             assert(table === undefined || [table].flat()[0] instanceof Uint32Array, "tables are typed arrays");
+            const { mixture } = layer.config.router;
+            assert(mixture === undefined || mixture instanceof Float32Array, "a mixture is a typed array");
           }),
         ),
       ),

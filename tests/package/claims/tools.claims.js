@@ -1,5 +1,5 @@
 /** What works without a runtime. */
-import { hashTable } from "/node_modules/webmoe/dist/index.js";
+import { addDomain, createRuntime, hashTable, mixDomains, removeDomain } from "/node_modules/webmoe/dist/index.js";
 import * as inline from "/node_modules/webmoe/dist/inline.js";
 import * as slim from "/node_modules/webmoe/dist/slim.js";
 import { assert, assertCode, assertEqual, numbers, WASM } from "./support.js";
@@ -42,6 +42,14 @@ const refusals = Object.entries(REFUSED).map(([what, [options, code, word]]) => 
   },
 ]);
 
+/** `ln p` of three tokens under two domains. */
+const LIKELY = Float32Array.from([0.5, 0.25, 0.5, 0.125, 0.25, 0.5].map(Math.log));
+
+/** Whether numbers agree as those of f32 do. */
+const near = (what, got, want) => assert(want.every((value, i) => Math.abs(got[i] - value) < 1e-6), `${what}: ${got}, wanted ${want}`);
+
+const DOMAINS = { dModel: 4, dFf: 6, experts: 3, router: { kind: "domain" }, seed: 5 };
+
 export default {
   "a corpus makes a balanced table": async () => {
     const table = await hashTable({ kind: "balanced", experts: 2, tokenIds: CORPUS, vocabulary: 4 });
@@ -69,6 +77,51 @@ export default {
     assertEqual("inline", [...two], [...one]);
     assertEqual("slim", [...three], [...one]);
     await assertCode("slim without a module", "INVALID_ARGUMENT", () => slim.hashTable(options));
+  },
+  "domains count as much as they foresaw": async () => {
+    const exact = await mixDomains({ logProbabilities: LIKELY, domains: 2, mode: "cachedPrior" });
+    near("weights", exact.weights, [1 / 2, 1 / 2, 2 / 3, 1 / 3, 8 / 9, 1 / 9]);
+    near("next", exact.next, [4 / 5, 1 / 5]);
+    near("log probabilities", exact.logProbabilities, [0.375, 0.375, 5 / 18].map(Math.log));
+    const last = await mixDomains({ logProbabilities: LIKELY, domains: 2, posterior: "lastToken", prior: new Float64Array([3, 1]) });
+    near("by the last token", last.weights, [1 / 2, 1 / 2, 6 / 7, 1 / 7, 12 / 13, 1 / 13]);
+    const uniform = await mixDomains({ logProbabilities: LIKELY, domains: 2, mode: "uniform" });
+    near("uniform", uniform.weights, new Array(6).fill(1 / 2));
+    const single = await mixDomains({ logProbabilities: LIKELY, domains: 2, mode: "single", domain: 1 });
+    near("single", single.weights, [0, 1, 0, 1, 0, 1]);
+  },
+  "a text in pieces is mixed as the whole": async () => {
+    const of = (logProbabilities, prior) => mixDomains({ logProbabilities, domains: 2, sequence: 1, prior });
+    const whole = await of(LIKELY);
+    const first = await of(LIKELY.subarray(0, 2));
+    near("the rest", (await of(LIKELY.subarray(2), first.prior)).weights, [...whole.weights.subarray(2)]);
+  },
+  "mixDomains says what is wrong": async () => {
+    const options = { logProbabilities: LIKELY, domains: 2 };
+    await assertCode("no domains", "INVALID_ARGUMENT", () => mixDomains({ logProbabilities: LIKELY }));
+    await assertCode("half a row", "WRONG_LENGTH", () => mixDomains({ ...options, domains: 4 }));
+    await assertCode("a mode", "INVALID_ARGUMENT", () => mixDomains({ ...options, mode: "all" }));
+    await assertCode("no domain", "INVALID_ARGUMENT", () => mixDomains({ ...options, mode: "single" }));
+    await assertCode("a prior of one", "WRONG_LENGTH", () => mixDomains({ ...options, prior: new Float64Array(1) }));
+    await assertCode("a prior of f32", "INVALID_ARGUMENT", () => mixDomains({ ...options, prior: new Float32Array(2) }));
+  },
+  "a domain comes and goes again": async () => {
+    const runtime = await createRuntime({ device: "cpu" });
+    const layer = await runtime.createLayer(DOMAINS);
+    const weights = await layer.weights();
+    const more = await addDomain({ config: layer.config, weights, prior: new Float64Array([1, 4, 1]) });
+    near("prior", more.prior, [1 / 6, 1 / 3, 1 / 6, 1 / 3]);
+    const x = numbers(7, 2 * 4);
+    const wider = await runtime.createLayer(more.config);
+    await wider.setWeights(more.weights);
+    const [child, parent] = await Promise.all([wider, layer].map((of, i) => of.forward(x, { domain: new Uint32Array(2).fill(i === 0 ? 3 : 1) })));
+    assertEqual("the new expert is the copy", [...child.output], [...parent.output]);
+    const less = await removeDomain({ ...more, domain: 3 });
+    assertEqual("config", less.config, layer.config);
+    assertEqual("weights", [...less.weights.w1], [...weights.w1]);
+    await assertCode("no such domain", "INVALID_ARGUMENT", () => removeDomain({ config: layer.config, weights, domain: 3 }));
+    await assertCode("weights of another layer", "WRONG_LENGTH", () => addDomain({ config: more.config, weights }));
+    runtime.dispose();
   },
   ...Object.fromEntries(refusals),
 };

@@ -226,6 +226,35 @@ export interface HashRouterConfig {
   of?: "token" | "previous" | "bigram" | "position" | "next";
 }
 
+/**
+ * An expert for each domain of text (DEMix, Gururangan et al. 2021): that of the token's `domain` in `forward`, with weight 1; or, with a
+ * `mixture`, all experts that weigh anything.
+ */
+export interface DomainRouterConfig {
+  kind: "domain";
+  /**
+   * `[experts]`, from 0 on: the experts' weights for tokens of which `forward` says nothing. It makes room for all experts of every
+   * token, and `forward` may give a `mixture` of its own. Without it every token needs a `domain`.
+   */
+  mixture?: Float32Array;
+  /**
+   * `"none"`: each virtual device must have the tokens of its experts, and nothing is exchanged; otherwise `forward` ends with
+   * `EXPERT_ELSEWHERE`. `"all2all"`: tokens go wherever their expert is. Default `"none"`.
+   */
+  exchange?: "none" | "all2all";
+}
+
+/** An expert for each language, or group of languages (Fan et al. 2021). Needs `sourceLanguage` or `targetLanguage` in `forward`. */
+export interface LanguageRouterConfig {
+  kind: "language";
+  /** Which language counts: in an encoder usually the source's, in a decoder the target's. */
+  by: "source" | "target";
+  /** `[languages]`: the expert of every language; default: as many languages as experts, an expert each. */
+  table?: Uint32Array;
+  /** As in `"domain"`; default `"all2all"`. */
+  exchange?: "none" | "all2all";
+}
+
 /** What every function without a runtime takes. */
 export interface ToolOptions {
   /** Where the WebAssembly module is, as in {@link RuntimeOptions}. */
@@ -270,8 +299,71 @@ export type HashTableOptions = ToolOptions & {
       }
   );
 
+/** How to weigh domains for every token of a text. */
+export interface MixDomainsOptions extends ToolOptions {
+  /** `[T, domains]`: `ln p_j(x_t | x_<t)`, how likely a model of domain j found each token that came. */
+  logProbabilities: Float32Array;
+  domains: number;
+  /** Tokens of a sequence; default: all. */
+  sequence?: number;
+  /**
+   * `"single"`: one `domain` alone. `"uniform"`: all alike. `"updatingPrior"`: the posterior, whose prior moves to the mean posterior of
+   * each sequence by 0.3 of the way (all the way after the first, without a prior). `"cachedPrior"`: the posterior, with the prior as
+   * it is. Default `"updatingPrior"`.
+   */
+  mode?: "single" | "uniform" | "updatingPrior" | "cachedPrior";
+  /** The domain of mode `"single"`. */
+  domain?: number;
+  /** By all tokens of the sequence so far, or by the last one alone, as in the paper's code; default `"exact"`. */
+  posterior?: "exact" | "lastToken";
+  /** `[domains]`: what was expected before; default: nothing was seen so far, and all are alike. */
+  prior?: Float64Array;
+}
+
+/** How much each domain counts. */
+export interface DomainMixture {
+  /** `[T, domains]`: rows of sum 1, from the tokens before alone. */
+  weights: Float32Array;
+  /** `[domains]`: those for the token after the last. */
+  next: Float32Array;
+  /** `[T]`: `ln` of the mixture's probability of each token that came. */
+  logProbabilities: Float64Array;
+  /** `[domains]`: the prior for the text that follows; absent as long as there is none. */
+  prior?: Float64Array;
+}
+
+/** A layer of domain experts. */
+export interface DomainLayer {
+  /** Its description; its router is of kind `"domain"`. */
+  config: LayerConfig;
+  weights: LayerWeights;
+  /** `[experts]`, of sum 1. */
+  prior: Float64Array;
+}
+
+/** What to add a domain to. */
+export interface AddDomainOptions extends ToolOptions {
+  /** The layer's description; its router is of kind `"domain"`. */
+  config: LayerConfig;
+  weights: LayerWeights;
+  /** `[experts]`: how likely each domain is for the new text; the largest share tells which expert to copy. Default: all alike. */
+  prior?: Float64Array;
+}
+
+/** What to remove a domain from. */
+export interface RemoveDomainOptions extends AddDomainOptions {
+  /** The one that goes. */
+  domain: number;
+}
+
 /** A router's description, discriminated by `kind`. */
-export type RouterConfig = TopKRouterConfig | ExpertChoiceRouterConfig | SinkhornRouterConfig | HashRouterConfig;
+export type RouterConfig =
+  | TopKRouterConfig
+  | ExpertChoiceRouterConfig
+  | SinkhornRouterConfig
+  | HashRouterConfig
+  | DomainRouterConfig
+  | LanguageRouterConfig;
 
 /** What a forward can bring back. */
 export type ForwardRead = "output" | "routing" | "losses" | "traffic" | "scores" | "solver";
@@ -288,8 +380,14 @@ export interface ForwardOptions {
   tokenIds?: Uint32Array;
   /** Tokens of a sequence, for routers that look at a token's neighbours; default: the batch is one. */
   sequence?: number;
-  /** `[T]`, for routers that use them. */
+  /** `[T]`: the domain of each token's text, for `"domain"`. */
   domain?: Uint32Array;
+  /** `[T, experts]`, from 0 on: how much each expert counts for each token, for a `"domain"` layer with a mixture. */
+  mixture?: Float32Array;
+  /** `[T]`: the language that each token's text is in, for `"language"` by source. */
+  sourceLanguage?: Uint32Array;
+  /** `[T]`: the language that it is to become, for `"language"` by target. */
+  targetLanguage?: Uint32Array;
   /** `[T]`, for routers that use them. */
   task?: Uint32Array;
   /**
@@ -334,8 +432,8 @@ export interface MoeLayer {
   /**
    * Runs the layer.
    * @param x `[T, dModel]`; T = 0 is legal.
-   * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `WRONG_LENGTH`, `TOKENS_NOT_DIVISIBLE`, `TOO_LARGE`,
-   * `UNKNOWN_READ`, `ABORTED`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `DISPOSED`.
+   * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `WRONG_LENGTH`, `MISSING_LABELS`, `EXPERT_ELSEWHERE`, `TOKENS_NOT_DIVISIBLE`,
+   * `TOO_LARGE`, `UNKNOWN_READ`, `ABORTED`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `DISPOSED`.
    */
   forward(x: Float32Array, options?: ForwardOptions): Promise<LayerOutput>;
   /**

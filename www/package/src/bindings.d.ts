@@ -6,8 +6,11 @@ declare module "#bindings" {
   /** Instantiates the module, once for all of the classes below. */
   export default function init(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
 
-  /** Throws where a promise would reject. */
+  /** As those below it throws what a promise would reject with. */
   export function hashTable(options: import("./api.js").HashTableOptions): Uint32Array;
+  export function mixDomains(options: import("./api.js").MixDomainsOptions): import("./api.js").DomainMixture;
+  export function addDomain(options: import("./api.js").AddDomainOptions): import("./api.js").DomainLayer;
+  export function removeDomain(options: import("./api.js").RemoveDomainOptions): import("./api.js").DomainLayer;
 
   export class WasmRuntime {
     private constructor();

@@ -20,4 +20,4 @@ export function createRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
   return openRuntime(options, entry);
 }
 
-export const { hashTable } = toolsOf(entry.wasm);
+export const { hashTable, mixDomains, addDomain, removeDomain } = toolsOf(entry.wasm);

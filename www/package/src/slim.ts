@@ -14,4 +14,4 @@ export function createRuntime(options: RuntimeOptions & { wasm: WasmSource }): P
 }
 
 /** As those of `webmoe`, but `wasm` must be given. */
-export const { hashTable } = toolsOf(entry.wasm);
+export const { hashTable, mixDomains, addDomain, removeDomain } = toolsOf(entry.wasm);

@@ -1,6 +1,15 @@
 /** What the package does without a runtime; the module is loaded as for one, once for both. */
 import * as bindings from "#bindings";
-import type { HashTableOptions, ToolOptions, WasmSource } from "./api.js";
+import type {
+  AddDomainOptions,
+  DomainLayer,
+  DomainMixture,
+  HashTableOptions,
+  MixDomainsOptions,
+  RemoveDomainOptions,
+  ToolOptions,
+  WasmSource,
+} from "./api.js";
 import { checkObject } from "./arguments.js";
 import { toWebMoeError } from "./errors.js";
 import { load } from "./instance.js";
@@ -14,6 +23,23 @@ export interface Tools {
    * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `WRONG_LENGTH`, `NON_FINITE`, `WASM_LOAD_FAILED`.
    */
   hashTable(options: HashTableOptions): Promise<Uint32Array>;
+  /**
+   * How much each domain counts for every token of a text, from how likely a model of each domain found the tokens before it
+   * (Gururangan et al. 2021). The weights are the `mixture` of a forward, or mix the domains' probabilities, as the paper does.
+   * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `WRONG_LENGTH`, `NON_FINITE`, `WASM_LOAD_FAILED`.
+   */
+  mixDomains(options: MixDomainsOptions): Promise<DomainMixture>;
+  /**
+   * A layer with one domain more, the last, whose expert begins as a copy of the likeliest one; the two halve its share of the
+   * prior, so that until it learns nothing changes.
+   * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `INVALID_CONFIG`, `EXPERTS_NOT_DIVISIBLE`, and as `setWeights`.
+   */
+  addDomain(options: AddDomainOptions): Promise<DomainLayer>;
+  /**
+   * A layer without a domain, whose share of the prior goes to the others in proportion to theirs.
+   * @throws {@link WebMoeError} as `addDomain`.
+   */
+  removeDomain(options: RemoveDomainOptions): Promise<DomainLayer>;
 }
 
 /** The functions of an entry; `own`: its module, where the caller names none. */
@@ -28,5 +54,10 @@ export function toolsOf(own: () => WasmSource | undefined): Tools {
       throw toWebMoeError(error);
     }
   }
-  return { hashTable: (options) => call(bindings.hashTable, options) };
+  return {
+    hashTable: (options) => call(bindings.hashTable, options),
+    mixDomains: (options) => call(bindings.mixDomains, options),
+    addDomain: (options) => call(bindings.addDomain, options),
+    removeDomain: (options) => call(bindings.removeDomain, options),
+  };
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use webmoe::config::{Activation, Capacity, LayerConfig, Order, Priority, RouterConfig, Slots};
+use webmoe::config::{Activation, Capacity, Exchanges, LayerConfig, Order, Priority, RouterConfig, Slots};
 use webmoe::engine::Engine;
 use webmoe::error::Error;
 use webmoe::layer::{Op, PayloadKind};
@@ -11,8 +11,10 @@ use webmoe::session::{ForwardOptions, Read, Routing};
 use super::super::engine::{Passes, layer_of, passes};
 use super::super::inputs::{d_output, labels, tokens, weights};
 
+pub mod domain;
 pub mod expert_choice;
 pub mod hash;
+pub mod language;
 pub mod sinkhorn;
 
 /// A layer of the cheapest experts, with all losses that its router knows and whose gradient it takes.
@@ -32,7 +34,8 @@ pub fn bounded(slots: usize) -> Capacity {
 
 /// A few layers of every router, of `experts` experts.
 pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
-    [expert_choice::examples(experts), sinkhorn::examples(experts), hash::examples(experts)].concat()
+    let all = [expert_choice::examples, sinkhorn::examples, hash::examples, domain::examples, language::examples];
+    all.into_iter().flat_map(|examples| examples(experts)).collect()
 }
 
 /// A training step of `count` tokens.
@@ -93,7 +96,7 @@ pub async fn devices_change_nothing_for_any_router(engine: &Rc<Engine>) {
 }
 
 pub async fn these_routers_move_rows_twice_each_way(engine: &Rc<Engine>) {
-    for config in one_of_each(8) {
+    for config in one_of_each(8).into_iter().filter(|config| config.router.exchange() == Exchanges::All2all) {
         let got = run(engine, &LayerConfig { groups: 4, devices: 4, ..config.clone() }, 64).await;
         for traffic in [&got.output.traffic, &got.gradients.traffic] {
             let traffic = traffic.as_ref().expect("traffic was read");

@@ -1,13 +1,15 @@
 /** The kinds of routers that the page offers, and a visitor's choice among them. */
 
 import type { RouterConfig } from "webmoe";
+import { domain } from "./domain";
 import { expertChoice } from "./expertChoice";
 import { hash } from "./hash";
 import type { Control, RouterKind, Values } from "./kind";
+import { language } from "./language";
 import { sinkhorn } from "./sinkhorn";
 import { topK } from "./topK";
 
-export const ROUTERS: readonly RouterKind[] = [topK, expertChoice, sinkhorn, hash];
+export const ROUTERS: readonly RouterKind[] = [topK, expertChoice, sinkhorn, hash, domain, language];
 
 /** A router as the visitor chose it. */
 export interface RouterChoice {

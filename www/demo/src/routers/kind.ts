@@ -64,7 +64,10 @@ export type Control = Scale | Few | Words;
 export type Compares = "column" | "row" | "columnThenRow" | "whole" | "nothing";
 
 /** What is said of the tokens of a batch. */
-export type Labels = Pick<ForwardOptions, "tokenIds" | "domain" | "task" | "sequence">;
+export type Labels = Pick<
+  ForwardOptions,
+  "tokenIds" | "domain" | "mixture" | "sourceLanguage" | "targetLanguage" | "task" | "sequence"
+>;
 
 /** Slots of an expert in each group, and the sum that gives them. */
 export interface Slots {
