@@ -1,6 +1,6 @@
 //! route.wgsl — scores and the stable top-k of every token.
 //! Twin: src/kernels/route.rs   Dispatch: (ceil(T / 64), 1, 1)
-//! Parts: dims
+//! Parts: dims, rng, gumbel
 //!
 //! Larger score first, equal scores to the lower expert. Without a selection bias the order is the logits', so that scores
 //! that round to the same number, or to 0, keep it; softmax and sigmoid are monotone. NaN counts as −∞.
@@ -19,6 +19,7 @@ override BIASED: u32 = 0u;        // 1: choose by score + bias, 2: by logit + bi
 override UNCHOSEN: u32 = 0u;      // 1: scores only; the choices are made elsewhere
 override GROUP_LIMITED: u32 = 0u; // 1: choose within the group_limit best expert groups
 override SHARED_GATE: u32 = 0u;   // 1: the shared expert's gate is the logit after the last expert's
+override POLICY: u32 = 0u;        // 1: the choices are drawn from the softmax of the logits, without replacement
 
 const LOWEST = -0x1.fffffep+127f;
 
@@ -31,6 +32,7 @@ fn finite(v: f32) -> f32 {
 var<private> logits_at: u32;
 var<private> scores_at: u32;
 var<private> bias_at: u32;
+var<private> token: u32;
 /// Bit g: expert group g may be chosen from.
 var<private> allowed: array<u32, 32>;
 
@@ -41,6 +43,7 @@ fn key(e: u32) -> f32 {
         if (BIASED == 1u) { v += bias[e]; }
         return v;
     }
+    if (POLICY == 1u) { return router[logits_at + e] + gumbel(token, DRAW_LANE + e); }
     return router[logits_at + e];
 }
 
@@ -76,6 +79,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let t = id.x;
     if (t >= dims.tokens) { return; }
     let experts = dims.experts;
+    token = t;
     logits_at = t * dims.stride;
     scores_at = (dims.tokens + t) * dims.stride;
     bias_at = t / dims.group_tokens * experts;

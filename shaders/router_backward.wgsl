@@ -1,6 +1,6 @@
-//! router_backward.wgsl — gradient of the layer's input: dx[t] = (d_logits[t]·router) ⊙ jitter + Σ_j the j-th assignment's row.
+//! router_backward.wgsl — gradient of the layer's input: dx[t] = (d_logits[t]·router) ⊙ noise + Σ_j the j-th assignment's row.
 //! Twin: src/kernels/router_backward.rs   Dispatch: (column blocks, ceil(T / TILE_ROWS), 1)
-//! Parts: dims, rng, jitter, a tile of kind nn
+//! Parts: dims, rng, input_noise, a tile of kind nn
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> d_logits: array<vec4f>;   // f32[T, stride]
@@ -13,7 +13,7 @@ fn a_row(row: u32) -> u32 { return row * (dims.stride / 4u); }
 fn load_a(at: u32, k: u32) -> vec4f { return d_logits[at + k]; }
 
 fn store_one(t: u32, i: u32, through_router: vec4f) {
-    var sum = through_router * jitter_factor(t, i);
+    var sum = through_router * input_factor(t, i);
     for (var j = 0u; j < dims.columns; j++) {
         let a = t * dims.columns + j;
         let row = placement[a].y;

@@ -1,6 +1,6 @@
-//! router_logits.wgsl — the router's logits, h[t, e] = x[t]·router[e] + bias[e]; in training x may be jittered.
+//! router_logits.wgsl — the router's logits, h[t, e] = x[t]·router[e] + bias[e]; in training x may be jittered and dropped.
 //! Twin: src/kernels/router_logits.rs   Dispatch: (column blocks, ceil(T / TILE_ROWS), 1)
-//! Parts: dims, rng, jitter, a tile of kind nt
+//! Parts: dims, rng, input_noise, a tile of kind nt
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;           // f32[T, d]
@@ -9,7 +9,7 @@
 @group(0) @binding(4) var<storage, read_write> router: array<vec4f>; // f32[2, T, stride]: [0] logits, written here
 
 fn a_row(row: u32) -> u32 { return row; }
-fn load_a(row: u32, k: u32) -> vec4f { return x[row * dims.d4 + k] * jitter_factor(row, k); }
+fn load_a(row: u32, k: u32) -> vec4f { return x[row * dims.d4 + k] * input_factor(row, k); }
 
 fn store(row: u32, col: u32, c0: vec4f, c1: vec4f) {
     let n4 = dims.stride / 4u;

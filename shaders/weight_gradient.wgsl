@@ -1,7 +1,7 @@
 //! weight_gradient.wgsl — gradients of weights and biases, of every expert (or of the router) at once:
 //! d_w[e, m, n] = Σ_r a[r, m] · c[r, n] and d_bias[e, m] = Σ_r a[r, m] over the rows r of expert e, in the order of rows.
 //! Twin: src/kernels/weight_gradient.rs   Dispatch: (column blocks, row blocks, experts)
-//! Parts: dims, rng, jitter, a tile of kind tn
+//! Parts: dims, rng, input_noise, a tile of kind tn
 //!
 //! Beyond the width of an expert nothing is written, so that its gradient stays the 0 that the buffer was made with.
 
@@ -24,7 +24,7 @@ var<private> columns4: u32;
 fn load_a(row: u32, m: u32) -> vec4f { return a[row * dims.m4 + m]; }
 fn load_b(row: u32, n: u32) -> vec4f {
     if (GATHER == 1u) { return c[held[row] / dims.columns * dims.n4 + n]; }
-    return c[row * dims.n4 + n] * jitter_factor(row, n);
+    return c[row * dims.n4 + n] * input_factor(row, n);
 }
 fn store(m: u32, n: u32, c0: vec4f, c1: vec4f, c2: vec4f, c3: vec4f) {
     let at = (expert * 4u * dims.m4 + m) * dims.n4 + n;

@@ -17,8 +17,8 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Chooses, Domain, Exchanges, ExpertChoice, Gate, Hash, Hashed, Language, Renormalize, RouterConfig, Scoring, Side,
-    Sinkhorn, SinkhornGate, SoftmaxOver, TopK,
+    Chooses, Domain, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Language, Renormalize, RouterConfig,
+    Scoring, Side, Sinkhorn, SinkhornGate, SoftmaxOver, TopK,
 };
 
 /// The nonlinearity of an expert.

@@ -20,11 +20,12 @@ use std::collections::BTreeMap;
 use self::losses::Routed;
 use self::math::{add_outer, add_scaled, add_transposed_times, dot, product, scaled, times};
 pub use self::plan::Routing;
+use self::shared::Input;
 pub use self::traffic::{Exchange, Op, Pass, Traffic};
 use crate::config::{Gate, LayerConfig, Sinkhorn};
 use crate::error::Error;
 use crate::labels::Labels;
-use crate::rng::{JITTER_LANE, uniform_f32};
+use crate::rng::{DROPOUT_LANE, JITTER_LANE, uniform_f32};
 use crate::weights::{LayerWeights, Weights};
 
 /// Everything a forward pass finds out.
@@ -44,8 +45,8 @@ pub struct Forward {
     pub traffic: Traffic,
     /// Slots of each expert in each group; `None` if dropless.
     pub capacity: Option<usize>,
-    /// `[T, d]`: what the jitter multiplied the router's input by.
-    jitter: Vec<f64>,
+    /// `[T, d]`: what the router's input was multiplied by.
+    noise: Vec<f64>,
     /// `[T]` of `[k]`: experts.
     chosen: Vec<Vec<usize>>,
     /// `[T]` of `[k]`: weights before any is divided, scaled or dropped.
@@ -68,7 +69,7 @@ pub struct Gradients {
 /// How a forward pass is run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Setting<'a> {
-    /// Training: its capacity factor, and jitter.
+    /// Training: its capacity factor, and exploration.
     pub train: bool,
     /// The step, for random numbers.
     pub step: u32,
@@ -126,10 +127,10 @@ pub fn forward_exact(
     let gate = config.router.gate();
     let capacity = config.slots(group_tokens, setting.train);
 
-    let jitter: Vec<f64> = (0..x.len()).map(|i| jitter_factor(config, setting, i / d, i % d)).collect();
+    let noise: Vec<f64> = (0..x.len()).map(|i| input_factor(config, setting, i / d, i % d)).collect();
     let mut logits = Vec::with_capacity(tokens * e);
-    for (x, jitter) in x.chunks_exact(d).zip(jitter.chunks_exact(d)).filter(|_| config.router.learned()) {
-        let mut h = times(&weights.router, &product(x, jitter));
+    for (x, noise) in x.chunks_exact(d).zip(noise.chunks_exact(d)).filter(|_| config.router.learned()) {
+        let mut h = times(&weights.router, &product(x, noise));
         if let Some(bias) = &weights.router_bias {
             add_scaled(&mut h, 1.0, bias);
         }
@@ -160,7 +161,8 @@ pub fn forward_exact(
 
     let mut output = vec![0.0; x.len()];
     for (token, (x, y)) in x.chunks_exact(d).zip(output.chunks_exact_mut(d)).enumerate() {
-        let rest = shared::rest(config, weights, x);
+        let input = Input { x, noise: &noise[token * d..(token + 1) * d] };
+        let rest = shared::rest(config, weights, input);
         routing.weights[token * config.k()..(token + 1) * config.k()].iter_mut().for_each(|weight| *weight *= rest);
         for (j, &chosen) in chosen[token].iter().enumerate() {
             let at = token * config.k() + j;
@@ -168,12 +170,12 @@ pub fn forward_exact(
                 add_scaled(y, routing.weights[at], &expert::forward(config, weights, chosen, x));
             }
         }
-        shared::add_forward(config, weights, x, y);
+        shared::add_forward(config, weights, input, y);
     }
 
     let losses = Routed { config, group_tokens, logits: &logits, scores: &scores, chosen: &chosen }.values();
     let traffic = traffic::traffic(config, Pass::Forward, tokens, capacity, routing.kept_pairs());
-    Ok(Forward { output, logits, scores, routing, losses, traffic, capacity, jitter, chosen, raw_weights })
+    Ok(Forward { output, logits, scores, routing, losses, traffic, capacity, noise, chosen, raw_weights })
 }
 
 /// [`backward`] on f64 weights and tokens, which it takes on trust to be those of the forward pass.
@@ -201,6 +203,8 @@ pub fn backward_exact(
 
     for token in 0..tokens {
         let (x, dy) = (&x[token * d..(token + 1) * d], &d_output[token * d..(token + 1) * d]);
+        let noise = &forward.noise[token * d..(token + 1) * d];
+        let input = Input { x, noise };
         let dx = &mut dx[token * d..(token + 1) * d];
         let kept = &forward.routing.kept[token * k..][..chosen[token].len()];
         let mut dw = vec![0.0; kept.len()];
@@ -211,22 +215,20 @@ pub fn backward_exact(
         }
         let a = &forward.raw_weights[token];
         let d_rest = dot(&dw, &gate::weights(gate.as_ref().unwrap_or(&Gate::SOFTMAX), a, kept));
-        shared::add_backward(config, weights, x, dy, d_rest, &mut grads, dx);
+        shared::add_backward(config, weights, input, dy, d_rest, &mut grads, dx);
         let Some(gate) = &gate else { continue };
-        let dw = scaled(shared::rest(config, weights, x), &dw);
+        let dw = scaled(shared::rest(config, weights, input), &dw);
         let da = gate::weights_backward(gate, a, kept, &dw);
         let scores = &scores[token * e..(token + 1) * e];
         let dh = &mut dh[token * e..(token + 1) * e];
         add_scaled(dh, 1.0, &gate::raw_weights_backward(gate, scores, &chosen[token], a, &da));
-
-        let jitter = &forward.jitter[token * d..(token + 1) * d];
-        add_outer(&mut grads.router, dh, &product(x, jitter));
+        add_outer(&mut grads.router, dh, &product(x, noise));
         if let Some(bias) = &mut grads.router_bias {
             add_scaled(bias, 1.0, dh);
         }
         let mut d_input = vec![0.0; d];
         add_transposed_times(&mut d_input, &weights.router, dh);
-        add_scaled(dx, 1.0, &product(&d_input, jitter));
+        add_scaled(dx, 1.0, &product(&d_input, noise));
     }
     let traffic = traffic::traffic(config, Pass::Backward, tokens, forward.capacity, forward.routing.kept_pairs());
     Ok(Gradients { x: dx, logits: dh, weights: grads, traffic })
@@ -238,14 +240,16 @@ fn sinkhorn_settings(router: &Sinkhorn) -> routing::sinkhorn::Settings {
     routing::sinkhorn::Settings { eps, iterations: router.iterations, tolerance }
 }
 
-/// What multiplies feature `i` of a token on its way into the router.
-fn jitter_factor(config: &LayerConfig, setting: Setting, token: usize, i: usize) -> f64 {
-    let jitter = f64::from(config.router.jitter());
-    if !setting.train || jitter == 0.0 {
+/// What multiplies feature `i` of a token on its way into the router: jitter and dropout, in training.
+fn input_factor(config: &LayerConfig, setting: Setting, token: usize, i: usize) -> f64 {
+    if !setting.train {
         return 1.0;
     }
-    let u = uniform_f32(config.seed, 0, setting.step, token as u32, JITTER_LANE + i as u32);
-    1.0 + jitter * (2.0 * f64::from(u) - 1.0)
+    let uniform = |lane: u32| f64::from(uniform_f32(config.seed, 0, setting.step, token as u32, lane + i as u32));
+    let (jitter, dropout) = (f64::from(config.router.jitter()), f64::from(config.router.dropout()));
+    let jittered = if jitter > 0.0 { 1.0 + jitter * (2.0 * uniform(JITTER_LANE) - 1.0) } else { 1.0 };
+    let dropped = dropout > 0.0 && uniform(DROPOUT_LANE) < dropout;
+    if dropped { 0.0 } else { jittered / (1.0 - dropout) }
 }
 
 fn widen(values: &[f32]) -> Vec<f64> {

@@ -5,6 +5,10 @@
 pub const PRIORITY_LANE: u32 = 1;
 /// Lane of the jitter on the first feature of a token's router input; feature `i` takes the `i`-th lane from here.
 pub const JITTER_LANE: u32 = 16;
+/// Lane of the dropout of the first feature of a token's router input; feature `i` takes the `i`-th lane from here.
+pub const DROPOUT_LANE: u32 = 1 << 20;
+/// Lane of a token's draw for the first expert, where choices are drawn; expert `e` takes the `e`-th lane from here.
+pub const DRAW_LANE: u32 = 1 << 21;
 
 /// 32 random bits for one place.
 ///
@@ -22,6 +26,11 @@ pub fn hash_u32(seed: u64, layer: u32, step: u32, token: u32, lane: u32) -> u32 
 /// A number in [0, 1) with 24 random bits, exact in f32.
 pub fn uniform_f32(seed: u64, layer: u32, step: u32, token: u32, lane: u32) -> f32 {
     (hash_u32(seed, layer, step, token, lane) >> 8) as f32 * (1.0 / 16_777_216.0)
+}
+
+/// A number in (0, 1), never at an end, with 23 random bits, exact in f32.
+pub fn open_uniform_f32(seed: u64, layer: u32, step: u32, token: u32, lane: u32) -> f32 {
+    ((hash_u32(seed, layer, step, token, lane) >> 9) as f32 + 0.5) * (1.0 / 8_388_608.0)
 }
 
 /// Mixes one more word into a hash; the added constant keeps a run of zero words from staying zero.

@@ -34,8 +34,11 @@ part!(
     /// Pairs of tokens and experts while experts choose.
     PAIRS, "pairs");
 part!(
-    /// Jitter of the router's input.
-    JITTER, "jitter");
+    /// Jitter and dropout of the router's input.
+    INPUT_NOISE, "input_noise");
+part!(
+    /// Draws from a softmax.
+    GUMBEL, "gumbel");
 part!(
     /// Logits in units of the entropy's weight.
     SINKHORN, "sinkhorn");

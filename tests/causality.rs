@@ -49,7 +49,8 @@ fn layers() -> Vec<LayerConfig> {
     all
 }
 
-/// The router and the capacity in the words of a description, without what says nothing about who goes where.
+/// The router and the capacity in the words of a description, without what says nothing about who goes where, and without the
+/// usual.
 fn words(config: &LayerConfig) -> String {
     const UNTOLD: [&str; 13] = [
         "kind",
@@ -57,6 +58,7 @@ fn words(config: &LayerConfig) -> String {
         "exchange",
         "scale",
         "jitter",
+        "dropout",
         "scoring",
         "softmaxOver",
         "renormalize",
@@ -66,6 +68,7 @@ fn words(config: &LayerConfig) -> String {
         "iterations",
         "epsilon",
     ];
+    const USUAL: [&str; 1] = ["argmax"];
     let value = |value: &serde_json::Value| match value {
         serde_json::Value::Array(values) => format!("[{} values]", values.len()),
         serde_json::Value::String(text) => text.clone(),
@@ -74,6 +77,7 @@ fn words(config: &LayerConfig) -> String {
     let fields = |object: &serde_json::Value| -> Vec<String> {
         let told =
             object.as_object().into_iter().flatten().filter(|(name, v)| !UNTOLD.contains(&&***name) && !v.is_null());
+        let told = told.filter(|(_, v)| !v.as_str().is_some_and(|word| USUAL.contains(&word)));
         told.map(|(name, v)| format!("{name} {}", value(v))).collect()
     };
     let whole = serde_json::to_value(config).expect("a description");

@@ -45,7 +45,8 @@ fn what_is_left_out_has_the_documented_default() {
             "routerBias": false,
             "router": {
                 "kind": "topK", "k": 2, "scoring": "softmax", "softmaxOver": "all", "renormalize": "none",
-                "expertGroups": 1, "groupLimit": 1, "scale": 1.0, "jitter": 0.0
+                "expertGroups": 1, "groupLimit": 1, "scale": 1.0, "jitter": 0.0,
+                "dropout": 0.0, "exploration": "argmax"
             },
             "capacity": {
                 "factor": 1.25, "evalFactor": 1.25, "per": "token", "round": "ceil", "min": 0, "multipleOf": 1,
@@ -71,7 +72,7 @@ fn what_a_config_prints_describes_the_same_layer() {
         "router": {
             "kind": "topK", "k": 3, "scoring": "sigmoid", "softmaxOver": "selected", "renormalize": "preDrop",
             "selectionBias": [0.0, 0.5, -1.0, 0.25, 0.0, 0.0, 0.0, 2.0], "expertGroups": 4, "groupLimit": 2,
-            "scale": 2.5, "jitter": 0.5
+            "scale": 2.5, "jitter": 0.5, "dropout": 0.25, "exploration": "argmax"
         },
         "capacity": { "slots": 3, "priority": "random", "order": "token" },
         "sharedExpert": { "dFf": 4, "gate": true }, "residual": true,
@@ -156,6 +157,7 @@ fn words_and_flags_must_be_among_the_known_ones() {
     assert_invalid(router(json!({ "scoring": "tanh" })), "router.scoring", "\"tanh\"");
     assert_invalid(router(json!({ "softmaxOver": true })), "router.softmaxOver", "true");
     assert_invalid(router(json!({ "renormalize": "both" })), "router.renormalize", "\"both\"");
+    assert_invalid(router(json!({ "exploration": "inputJitter" })), "router.exploration", "\"inputJitter\"");
     assert_invalid(capacity(json!({ "factor": 1, "per": "group" })), "capacity.per", "\"group\"");
     assert_invalid(capacity(json!({ "factor": 1, "round": "up" })), "capacity.round", "\"up\"");
     assert_invalid(capacity(json!({ "slots": 1, "priority": "first" })), "capacity.priority", "\"first\"");
@@ -174,6 +176,8 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "scale": 1e60 })), "router.scale", "inf");
     assert_invalid(router(json!({ "jitter": 1 })), "router.jitter", "1");
     assert_invalid(router(json!({ "jitter": -0.5 })), "router.jitter", "-0.5");
+    assert_invalid(router(json!({ "dropout": 1 })), "router.dropout", "1");
+    assert_invalid(router(json!({ "dropout": -0.5 })), "router.dropout", "-0.5");
     assert_invalid(router(json!({ "expertGroups": 3 })), "router.expertGroups", "3");
     assert_invalid(router(json!({ "expertGroups": 4, "groupLimit": 5 })), "router.groupLimit", "5");
     assert_invalid(router(json!({ "selectionBias": [1, "b"] })), "router.selectionBias[1]", "\"b\"");
@@ -258,6 +262,7 @@ fn numbers_that_are_not_numbers_are_refused_wherever_they_come_from() {
     for (field, config) in [
         ("router.scale", router(TopK { scale: f32::NAN, ..TopK::new(2) })),
         ("router.jitter", router(TopK { jitter: f32::NAN, ..TopK::new(2) })),
+        ("router.dropout", router(TopK { dropout: f32::NAN, ..TopK::new(2) })),
         ("lossWeights.z", LayerConfig { loss_weights: [("z".to_owned(), f32::NAN)].into(), ..layer() }),
     ] {
         let Err(Error::InvalidConfig { field: named, got, .. }) = config.check() else { panic!("{field} is NaN") };
@@ -313,6 +318,17 @@ fn fields_that_do_not_fit_together_are_named_with_their_numbers() {
     );
     assert_eq!(error(with(json!({ "lossWeights": { "balance": 1 } }))).code(), "UNKNOWN_LOSS");
     assert_invalid(with(json!({ "lossWeights": { "z": "1" } })), "lossWeights.z", "\"1\"");
+}
+
+#[test]
+fn choices_are_drawn_only_where_logits_alone_decide() {
+    for other in [json!({ "selectionBias": [0, 0, 0, 0, 0, 0, 0, 0] }), json!({ "expertGroups": 4, "groupLimit": 2 })] {
+        let mut changes = other.clone();
+        changes["exploration"] = json!("sample");
+        assert_invalid(router(changes), "router.exploration", "\"sample\"");
+        assert!(parse(&router(other)).is_ok());
+    }
+    assert!(parse(&router(json!({ "exploration": "sample", "scoring": "sigmoid" }))).is_ok());
 }
 
 #[test]

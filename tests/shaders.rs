@@ -163,6 +163,7 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         iteration,
         nominees,
         identities,
+        dropout,
     ];
     let wgsl: Vec<(&str, u32)> =
         members.iter().map(|member| (member.name.as_deref().unwrap_or_default(), member.offset)).collect();
@@ -186,6 +187,7 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         "temperature",
         "noise",
         "threshold",
+        "dropout",
     ];
     assert_eq!(floats, wanted.into(), "the rest are u32");
 }

@@ -13,6 +13,7 @@ const table = new Uint32Array(VOCABULARY).map((_, id) => (id * 7919) % EXPERTS);
 /** By name: a layer's description, with the options of its forward; `solves`: whether it iterates. The first is the yardstick. */
 export const layers = {
   "topK, k = 2": { router: { kind: "topK", k: 2 } },
+  "topK, k = 2, drawn": { router: { kind: "topK", k: 2, exploration: "sample" } },
   "topK, k = 1, batch priority": { router: { kind: "topK", k: 1 }, capacity: { factor: 1.25, priority: "batch" } },
   "expertChoice, factor 2": { router: { kind: "expertChoice", capacityFactor: 2 } },
   "sinkhorn, k = 1": { router: { kind: "sinkhorn", k: 1 } },

@@ -44,6 +44,7 @@ struct Dims {
     iteration: u32,       // of a solver: which one this is
     nominees: u32,        // experts that a token may name
     identities: u32,      // experts, the last ones, that return their token as it is
+    dropout: f32,         // share of the router's input that is dropped
 }
 
 /// In `slot` and `row` of a placement: the assignment was dropped.

@@ -2,6 +2,8 @@
 
 const PRIORITY_LANE = 1u;   // key of a token's random priority
 const JITTER_LANE = 16u;    // factor of feature i: lane JITTER_LANE + i
+const DROPOUT_LANE = 1u << 20u;   // whether feature i is dropped: lane DROPOUT_LANE + i
+const DRAW_LANE = 1u << 21u;      // draw for expert e: lane DRAW_LANE + e
 
 fn absorb(hash: u32, word: u32) -> u32 {
     var h = (hash + 0x9e3779b9u) ^ word;
@@ -19,3 +21,6 @@ fn hash_u32(token: u32, lane: u32) -> u32 {
 
 /// In [0, 1), with 24 random bits.
 fn uniform_f32(token: u32, lane: u32) -> f32 { return f32(hash_u32(token, lane) >> 8u) / 16777216.0; }
+
+/// In (0, 1), never at an end, with 23 random bits.
+fn open_uniform_f32(token: u32, lane: u32) -> f32 { return (f32(hash_u32(token, lane) >> 9u) + 0.5) / 8388608.0; }

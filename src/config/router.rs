@@ -18,7 +18,7 @@ pub use expert_choice::ExpertChoice;
 pub use hash::{Hash, Hashed};
 pub use language::{Language, Side};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
-pub use top_k::TopK;
+pub use top_k::{Exploration, TopK};
 
 /// How logits become scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -146,6 +146,11 @@ pub(super) trait Router {
     fn jitter(&self) -> f32 {
         0.0
     }
+
+    /// In training this share of the router's input is dropped.
+    fn dropout(&self) -> f32 {
+        0.0
+    }
 }
 
 impl RouterConfig {
@@ -213,6 +218,11 @@ impl RouterConfig {
     /// In training the router's input is multiplied by U(1−jitter, 1+jitter) (Switch).
     pub fn jitter(&self) -> f32 {
         self.settings().jitter()
+    }
+
+    /// In training this share of the router's input is dropped, and the rest divided by 1−dropout (Switch).
+    pub fn dropout(&self) -> f32 {
+        self.settings().dropout()
     }
 
     pub(super) fn check(&self, layer: &LayerConfig) -> Result<(), Error> {

@@ -11,7 +11,9 @@ mod expert_in_backward;
 mod expert_out;
 mod expert_out_backward;
 mod gate_backward;
+mod gumbel;
 mod identity;
+mod input_noise;
 mod line_up;
 mod lookup;
 mod loss_sums;
@@ -119,6 +121,7 @@ pub struct Dims {
     pub iteration: u32,
     pub nominees: u32,
     pub identities: u32,
+    pub dropout: f32,
 }
 
 /// Whether a kernel writes a binding.

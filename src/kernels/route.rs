@@ -1,8 +1,9 @@
 //! Scores and the stable top-k.
 
 use super::activation::{exp, sigmoid};
+use super::gumbel::gumbel;
 use super::{Access::*, Call, Kernel, Slice, bound};
-use crate::shader;
+use crate::{rng, shader};
 
 /// Scores of every token and its `k` best experts: larger score first, equal scores to the lower expert.
 ///
@@ -10,14 +11,14 @@ use crate::shader;
 /// - 3 `expert_of`: `u32[T, k]`, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
 ///
 /// # Source
-/// Shazeer et al. 2017 (top-k), Fedus et al. 2021 (Switch), DeepSeek-AI 2024 (sigmoid, selection bias, group limit).
+/// Shazeer et al. 2017 (top-k), Fedus et al. 2021 (Switch; choices drawn in training), DeepSeek-AI 2024 (sigmoid, selection bias, group limit).
 pub static ROUTE: Kernel = Kernel {
     name: "route",
     source: include_str!("../../shaders/route.wgsl"),
-    parts: &[&shader::DIMS],
+    parts: &[&shader::DIMS, &shader::RNG, &shader::GUMBEL],
     product: None,
     bindings: &[Write, Read, Write, Write, Write],
-    constants: &["SIGMOID", "SELECTED", "BIASED", "UNCHOSEN", "GROUP_LIMITED", "SHARED_GATE"],
+    constants: &["SIGMOID", "SELECTED", "BIASED", "UNCHOSEN", "GROUP_LIMITED", "SHARED_GATE", "POLICY"],
     twin,
 };
 
@@ -67,6 +68,10 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         if biased != 0 {
             let group = if biased == 2 { t / dims.group_tokens as usize } else { 0 };
             keys.iter_mut().zip(&bias.f32()[group * experts..]).for_each(|(k, b)| *k += b);
+        }
+        if call.constants.get("POLICY") == 1 {
+            let drawn = (rng::DRAW_LANE..).map(|lane| gumbel(dims, t as u32, lane));
+            keys.iter_mut().zip(drawn).for_each(|(key, drawn)| *key += drawn);
         }
         order.clear();
         let size = experts / dims.expert_groups as usize;

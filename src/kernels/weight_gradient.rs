@@ -1,7 +1,7 @@
 //! Gradients of weights and biases.
 
+use super::input_noise::noisy;
 use super::matmul::{Matrix, matmul_within};
-use super::router_logits::jittered;
 use super::{Access::*, Call, Kernel, Slice, bound};
 use crate::shader::{self, Product};
 
@@ -15,18 +15,18 @@ use crate::shader::{self, Product};
 pub static WEIGHT_GRADIENT: Kernel = Kernel {
     name: "weight_gradient",
     source: include_str!("../../shaders/weight_gradient.wgsl"),
-    parts: &[&shader::DIMS, &shader::RNG, &shader::JITTER],
+    parts: &[&shader::DIMS, &shader::RNG, &shader::INPUT_NOISE],
     product: Some(Product::Tn),
     bindings: &[Read, Read, Read, Read, Write, Write, Read],
-    constants: &["GATHER", "GROUPED", "JITTER"],
+    constants: &["GATHER", "GROUPED", "JITTER", "DROPOUT"],
     twin,
 };
 
 fn twin(call: &Call, slices: &mut [Slice]) {
     let [a, c, held, offsets, d_w, d_bias, widths] = bound(slices);
     let (m, n) = (4 * call.dims.m4 as usize, 4 * call.dims.n4 as usize);
-    let jittered = call.constants.on("JITTER").then(|| jittered(call.dims, c.f32()));
-    let c = jittered.as_deref().unwrap_or(c.f32());
+    let noisy = noisy(call, c.f32());
+    let c = noisy.as_deref().unwrap_or(c.f32());
     let mut gathered = Vec::new();
     for e in 0..call.grid[2] as usize {
         let (identities, hidden) = (call.dims.identities as usize, 4 * call.dims.hidden4 as usize);

@@ -105,18 +105,18 @@ pub fn record(
         w.d_logits.id,
     ];
     rec.dispatch(plain(&GATE_BACKWARD, switches.gate_backward(), buffers, Grid::over(b.tokens)));
-    let jitter = switches.jitter(of.train);
+    let noise = switches.input_noise(of.train);
     let tile = b.token_tiling.tile(Product::Nn);
     let grid = Grid::Direct([(s.d as u32).div_ceil(tile.columns), dims.tokens.div_ceil(tile.rows), 1]);
     let buffers = vec![w.d_logits.id, weights.router.id, d_row.id, b.placement.id, w.dx.id];
-    rec.dispatch(Dispatch { tiling: b.token_tiling, ..plain(&ROUTER_BACKWARD, jitter.clone(), buffers, grid) });
+    rec.dispatch(Dispatch { tiling: b.token_tiling, ..plain(&ROUTER_BACKWARD, noise.clone(), buffers, grid) });
     weight.record(
         rec,
         (w.d_logits.id, s.stride),
         (b.x.id, s.d),
         false,
         None,
-        jitter,
+        noise,
         gradients.router,
         gradients.router_bias,
     );
@@ -147,7 +147,7 @@ impl WeightGradient<'_> {
         c: (BufferId, usize),
         gather: bool,
         experts: Option<(usize, Hidden)>,
-        jitter: Constants,
+        noise: Constants,
         d_w: Buffer<f32>,
         d_bias: Buffer<f32>,
     ) {
@@ -158,7 +158,7 @@ impl WeightGradient<'_> {
         let blocks = |n: usize, of: u32| (n as u32).div_ceil(of);
         rec.dispatch(Dispatch {
             kernel: &WEIGHT_GRADIENT,
-            constants: Constants(switches.into_iter().chain(jitter.0).collect()),
+            constants: Constants(switches.into_iter().chain(noise.0).collect()),
             tiling,
             dims: Dims { m4: (a.1 / 4) as u32, n4: (c.1 / 4) as u32, ..self.dims },
             buffers: vec![a.0, c.0, self.batch.held.id, self.batch.offsets.id, d_w.id, d_bias.id, self.widths.id],

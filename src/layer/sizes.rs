@@ -103,6 +103,7 @@ impl Sizes {
             group_limit: 1,
             scale: config.router.gate().map_or(1.0, |gate| gate.scale),
             jitter: config.router.jitter(),
+            dropout: config.router.dropout(),
             identities: self.identities as u32,
             gate_at: config.router_rows() as u32,
             seed_lo: config.seed as u32,

@@ -1,13 +1,16 @@
 //! Who goes where, before anyone is turned away: one function for each way of choosing.
 //!
 //! # Source
-//! Fedus, Dean, Zoph 2022, the section on routing; group limits and the selection bias: DeepSeek-AI 2024 (DeepSeek-V3).
+//! Fedus, Dean, Zoph 2022, the section on routing.
+
+mod top_k;
 
 use super::routing::{self, Scores};
 use super::{Setting, lookup, sinkhorn_settings};
-use crate::config::{LayerConfig, RouterConfig, TopK};
+use crate::config::{LayerConfig, RouterConfig};
 use crate::error::Error;
 use crate::labels::Labels;
+use crate::rng::open_uniform_f32;
 
 /// The choices of a batch.
 pub(super) struct Choices {
@@ -17,6 +20,21 @@ pub(super) struct Choices {
     pub(super) places: Option<Vec<Vec<usize>>>,
     /// Shaped as `experts`: their weights, where they are not the router's to find; all 1 if there are none.
     pub(super) weights: Option<Vec<Vec<f64>>>,
+}
+
+/// Where a token's random numbers come from.
+#[derive(Clone, Copy)]
+struct Draws<'a> {
+    config: &'a LayerConfig,
+    setting: Setting<'a>,
+    token: u32,
+}
+
+impl Draws<'_> {
+    /// A number of the standard Gumbel distribution: `−ln(−ln u)`.
+    fn gumbel(&self, lane: u32) -> f64 {
+        -(-f64::from(open_uniform_f32(self.config.seed, 0, self.setting.step, self.token, lane)).ln()).ln()
+    }
 }
 
 /// The choices of `tokens` tokens in groups of `group_tokens`; `logits`, `scores`: `f64[T, E]`, empty where nothing is scored.
@@ -33,7 +51,10 @@ pub(super) fn choices(
     let groups = |of: &'_ [f64]| -> Vec<Vec<f64>> { of.chunks(group_tokens.max(1) * e).map(<[f64]>::to_vec).collect() };
     Ok(match &config.router {
         RouterConfig::TopK(router) => {
-            by_token(logits.chunks_exact(e).zip(scores.chunks_exact(e)).map(|(h, s)| top_k(router, h, s)).collect())
+            let tokens = logits.chunks_exact(e).zip(scores.chunks_exact(e)).zip(0..);
+            by_token(
+                tokens.map(|((h, s), t)| top_k::chosen(router, h, s, Draws { config, setting, token: t })).collect(),
+            )
         }
         RouterConfig::Sinkhorn(router) if setting.train => {
             let of_group = |h: Vec<f64>| {
@@ -68,27 +89,4 @@ pub(super) fn choices(
         }
         RouterConfig::Language(router) => by_token(lookup::languages(config, router, labels, tokens)?),
     })
-}
-
-/// The `k` experts a token chooses, best first; of equal ones the lower first.
-///
-/// Plain scores have the order of their logits, which do not round to equal ones where the scores do.
-fn top_k(router: &TopK, h: &[f64], scores: &[f64]) -> Vec<usize> {
-    if router.selection_bias.is_none() && router.group_limit == router.expert_groups {
-        return routing::best(h, router.k);
-    }
-    let bias = |e: usize| router.selection_bias.as_ref().map_or(0.0, |bias| f64::from(bias[e]));
-    let biased: Vec<f64> = scores.iter().enumerate().map(|(e, s)| s + bias(e)).collect();
-    let size = scores.len() / router.expert_groups;
-    let group_scores: Vec<f64> = biased
-        .chunks_exact(size)
-        .map(|group| routing::best(group, 2.min(size)).into_iter().map(|i| group[i]).sum())
-        .collect();
-    let open = routing::best(&group_scores, router.group_limit);
-    let within: Vec<f64> = biased
-        .iter()
-        .enumerate()
-        .map(|(e, s)| if open.contains(&(e / size)) { *s } else { f64::NEG_INFINITY })
-        .collect();
-    routing::best(&within, router.k)
 }

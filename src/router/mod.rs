@@ -61,7 +61,7 @@ impl Step<'_> {
         let grid = Grid::Direct([dims.stride.div_ceil(tile.columns), dims.tokens.div_ceil(tile.rows), 1]);
         let (b, w) = (self.batch, self.weights);
         let buffers = vec![b.x.id, w.router.id, w.router_bias.id, b.router.id];
-        let constants = self.switches().jitter(self.train);
+        let constants = self.switches().input_noise(self.train);
         self.rec.dispatch(Dispatch { kernel: &ROUTER_LOGITS, constants, tiling, dims, buffers, grid });
     }
 }

@@ -1,6 +1,6 @@
 //! Override constants of the routing kernels, forward and backward, from a layer's description.
 
-use crate::config::{Chooses, Gate, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SoftmaxOver};
+use crate::config::{Chooses, Exploration, Gate, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SoftmaxOver};
 use crate::kernels::{BLOCK, Constants};
 
 /// Switches of the kernels that every router shares.
@@ -8,10 +8,14 @@ pub struct Switches<'a>(pub &'a LayerConfig);
 
 impl Switches<'_> {
     /// Of `route`; `biased`: what is added to the keys.
-    pub(super) fn route(&self, biased: u32) -> Constants {
+    pub(super) fn route(&self, biased: u32, train: bool) -> Constants {
         let limited = match &self.0.router {
             RouterConfig::TopK(router) => router.group_limit < router.expert_groups,
             _ => false,
+        };
+        let policy = match &self.0.router {
+            RouterConfig::TopK(router) if train && router.exploration == Exploration::Sample => 1,
+            _ => 0,
         };
         Constants(vec![
             ("SIGMOID", self.sigmoid()),
@@ -20,6 +24,7 @@ impl Switches<'_> {
             ("UNCHOSEN", u32::from(self.0.router.chooses() == Chooses::Experts)),
             ("GROUP_LIMITED", u32::from(limited)),
             ("SHARED_GATE", self.shared_gate()),
+            ("POLICY", policy),
         ])
     }
 
@@ -63,8 +68,9 @@ impl Switches<'_> {
     }
 
     /// Of the kernels that read the router's input.
-    pub fn jitter(&self, train: bool) -> Constants {
-        Constants(vec![("JITTER", u32::from(train && self.0.router.jitter() > 0.0))])
+    pub fn input_noise(&self, train: bool) -> Constants {
+        let on = |strength: f32| u32::from(train && strength > 0.0);
+        Constants(vec![("JITTER", on(self.0.router.jitter())), ("DROPOUT", on(self.0.router.dropout()))])
     }
 
     /// Whether assignments are served by a key instead of by arrival.

@@ -20,6 +20,6 @@ pub(super) fn record(step: &mut Step, router: &TopK) {
 pub(super) fn record_choices(step: &mut Step, biased: u32, bias: Buffer<f32>) {
     let b = step.batch;
     let buffers = vec![b.router.id, bias.id, b.expert_of.id, b.chosen.id, b.stats.id];
-    let constants = step.switches().route(biased);
+    let constants = step.switches().route(biased, step.train);
     step.dispatch(&ROUTE, constants, buffers, Grid::over(step.tokens()));
 }

@@ -1,7 +1,7 @@
 //! The oracle's gradients against central differences of its own forward pass.
 
 use webmoe::config::{
-    Activation, Capacity, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SharedExpert, Slots,
+    Activation, Capacity, Exploration, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SharedExpert, Slots,
     SoftmaxOver, TopK,
 };
 use webmoe::labels::Labels;
@@ -129,6 +129,18 @@ fn gradients_are_right_for_every_way_to_choose_and_to_drop() {
     }
     let dropless = LayerConfig { capacity: Capacity::Dropless, ..layer(TopK::new(2)) };
     assert_differences_agree("dropless", &dropless);
+}
+
+#[test]
+fn gradients_are_right_for_every_way_to_explore() {
+    let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
+    for exploration in [Exploration::Argmax, Exploration::Sample] {
+        for (jitter, dropout) in [(0.0, 0.4), (0.3, 0.2)] {
+            let mut config = LayerConfig { shared_expert, residual: true, ..layer(TopK::new(2)) };
+            config.router = RouterConfig::TopK(TopK { exploration, jitter, dropout, ..TopK::new(2) });
+            assert_differences_agree(&format!("{exploration:?}, jitter {jitter}, dropout {dropout}"), &config);
+        }
+    }
 }
 
 #[test]

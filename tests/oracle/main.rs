@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod choices;
 mod differences;
 mod edges;
 mod experts;

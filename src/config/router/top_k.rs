@@ -9,6 +9,17 @@ use crate::config::limits::{CHOICES, EXPERTS};
 use crate::config::read::Fields;
 use crate::error::Error;
 
+/// How a token comes to its experts in training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Exploration {
+    /// It takes the best.
+    Argmax,
+    /// It draws them from the softmax of its logits, without replacement; how they are weighed stays the same (Switch; DeepSpeed's
+    /// `RSample`).
+    Sample,
+}
+
 /// Token-choice top-k routing and its settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,6 +44,10 @@ pub struct TopK {
     pub scale: f32,
     /// In training the router's input is multiplied by U(1−jitter, 1+jitter) (Switch).
     pub jitter: f32,
+    /// In training this share of the router's input is dropped, and the rest divided by 1−dropout (Switch).
+    pub dropout: f32,
+    /// How a token comes to its experts in training; outside training it takes the best.
+    pub exploration: Exploration,
 }
 
 impl TopK {
@@ -48,7 +63,14 @@ impl TopK {
             group_limit: 1,
             scale: 1.0,
             jitter: 0.0,
+            dropout: 0.0,
+            exploration: Exploration::Argmax,
         }
+    }
+
+    /// Whether nothing but its logits decides which experts a token takes.
+    pub fn goes_by_logits(&self) -> bool {
+        self.selection_bias.is_none() && self.group_limit == self.expert_groups
     }
 
     pub(super) fn read(mut f: Fields) -> Result<Self, Error> {
@@ -57,6 +79,7 @@ impl TopK {
         let overs = [("all", SoftmaxOver::All), ("selected", SoftmaxOver::Selected)];
         let renormalizes =
             [("none", Renormalize::None), ("preDrop", Renormalize::PreDrop), ("postDrop", Renormalize::PostDrop)];
+        let explorations = [("argmax", Exploration::Argmax), ("sample", Exploration::Sample)];
         let expert_groups = f.whole("expertGroups", EXPERTS)?.unwrap_or(defaults.expert_groups);
         let router = TopK {
             k: defaults.k,
@@ -68,6 +91,8 @@ impl TopK {
             group_limit: f.whole("groupLimit", EXPERTS)?.unwrap_or(expert_groups),
             scale: f.number("scale")?.map_or(defaults.scale, |scale| scale as f32),
             jitter: f.number("jitter")?.map_or(defaults.jitter, |jitter| jitter as f32),
+            dropout: f.number("dropout")?.map_or(defaults.dropout, |dropout| dropout as f32),
+            exploration: f.choice("exploration", &explorations)?.unwrap_or(defaults.exploration),
         };
         f.finish()?;
         Ok(router)
@@ -88,6 +113,10 @@ impl Router for TopK {
         self.jitter
     }
 
+    fn dropout(&self) -> f32 {
+        self.dropout
+    }
+
     fn check(&self, layer: &LayerConfig) -> Result<(), Error> {
         let experts = layer.experts;
         check_choices(self.k, experts)?;
@@ -106,8 +135,14 @@ impl Router for TopK {
         }
         let scale = self.scale;
         real("router.scale", f64::from(scale), scale.is_finite() && scale > 0.0, "a finite number above 0")?;
-        let jitter = self.jitter;
-        real("router.jitter", f64::from(jitter), (0.0..1.0).contains(&jitter), "at least 0 and below 1")
+        for (field, share) in [("router.jitter", self.jitter), ("router.dropout", self.dropout)] {
+            real(field, f64::from(share), (0.0..1.0).contains(&share), "at least 0 and below 1")?;
+        }
+        if self.exploration == Exploration::Sample && !self.goes_by_logits() {
+            let wanted = "\"argmax\" beside a selectionBias or a groupLimit, which choose by scores and not by chance";
+            return Err(invalid("router.exploration", "\"sample\"", wanted));
+        }
+        Ok(())
     }
 }
 

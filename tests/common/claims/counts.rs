@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use webmoe::config::{
-    Activation, Capacity, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SharedExpert, Slots, TopK,
+    Activation, Capacity, Exploration, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SharedExpert, Slots, TopK,
 };
 use webmoe::engine::{Counters, Engine};
 use webmoe::session::ForwardOptions;
@@ -59,6 +59,7 @@ pub async fn no_setting_of_the_router_adds_a_dispatch(engine: &Rc<Engine>) {
         group_limit: 2,
         scale: 2.0,
         jitter: 0.1,
+        dropout: 0.1,
         ..TopK::new(3)
     };
     for devices in [1, 8] {
@@ -66,6 +67,7 @@ pub async fn no_setting_of_the_router_adds_a_dispatch(engine: &Rc<Engine>) {
             for (order, shared, router) in [
                 (Order::Rank, None, TopK::new(2)),
                 (Order::Token, Some(SharedExpert { d_ff: 9, gate: true }), full.clone()),
+                (Order::Rank, None, TopK { exploration: Exploration::Sample, ..TopK::new(2) }),
             ] {
                 let config = LayerConfig {
                     capacity: bounded(priority, order),

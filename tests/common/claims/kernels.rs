@@ -63,6 +63,7 @@ pub async fn no_kernel_differs_from_its_twin(engine: &Rc<Engine>) {
         group_limit: 2,
         scale: 1.5,
         jitter: 0.1,
+        dropout: 0.2,
         ..TopK::new(3)
     };
     assert_twins(engine, "all at once", &layer(sigmoid, Priority::Weight, Activation::Silu, true, true)).await;

@@ -12,7 +12,7 @@ pub mod repeats;
 pub mod routers;
 pub mod training;
 
-pub use routers::{domain, expert_choice, hash, language, sinkhorn};
+pub use routers::{domain, expert_choice, hash, language, sinkhorn, top_k};
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
 macro_rules! on_every_engine {
@@ -43,6 +43,9 @@ macro_rules! on_every_engine {
             routers::routing_alone_is_that_of_a_whole_pass,
             routers::devices_change_nothing_for_any_router,
             routers::these_routers_move_rows_twice_each_way,
+            top_k::drawn_choices_agree_with_the_oracle,
+            top_k::noise_on_the_routers_input_agrees_with_the_oracle,
+            top_k::experts_are_drawn_as_often_as_they_are_liked,
             expert_choice::expert_choice_agrees_with_the_oracle,
             expert_choice::every_expert_takes_exactly_as_many_tokens_as_it_may,
             expert_choice::thousands_of_tokens_are_ranked_exactly,

@@ -12,6 +12,7 @@ const TABLE = new Uint32Array(10).map((_, id) => (id * 3) % 4);
 
 /** Layers by what they are; `options`: those of forward. */
 const LAYERS = {
+  "topK by draws": { router: { kind: "topK", k: 2, exploration: "sample", jitter: 0.1, dropout: 0.2 } },
   "expertChoice by factor": { router: { kind: "expertChoice", capacityFactor: 1.5 } },
   "expertChoice by slots": { router: { kind: "expertChoice", slots: 3 } },
   "sinkhorn": { router: { kind: "sinkhorn", k: 2, epsilon: 0.5, iterations: 8, tolerance: 0, gate: "softmax" } },
@@ -28,6 +29,10 @@ const LAYERS = {
 
 /** Descriptions that cannot be, with the field that the error names. */
 const CONFIGS = {
+  "draws beside a bias on the selection": [
+    { router: { kind: "topK", k: 1, exploration: "sample", selectionBias: new Float32Array(4) } },
+    "router.exploration",
+  ],
   "a capacity beside experts that choose": [{ router: { kind: "expertChoice" }, capacity: { slots: 2 } }, "capacity"],
   "no entropy": [{ router: { kind: "sinkhorn", k: 1, epsilon: 0 } }, "router.epsilon"],
   "no table": [{ router: { kind: "hash" } }, "router.table"],

@@ -183,8 +183,19 @@ export interface TopKRouterConfig {
   groupLimit?: number;
   /** Weights are multiplied by this; default 1. */
   scale?: number;
-  /** In training, inputs of the router are multiplied by uniform noise in `[1 - jitter, 1 + jitter]`; default 0. */
+  /**
+   * In training, inputs of the router (and of the shared expert's gate, which is one more of its logits) are multiplied by uniform
+   * noise in `[1 - jitter, 1 + jitter]`; default 0. Experts see the token as it is.
+   */
   jitter?: number;
+  /** In training, this share of the same inputs is dropped and the rest divided by `1 - dropout`; default 0. */
+  dropout?: number;
+  /**
+   * In training, a token takes its best experts (`"argmax"`, the default) or draws them from the softmax of its logits without
+   * replacement (`"sample"`; DeepSpeed's `RSample`). How they are weighed stays the same. Draws go with neither `selectionBias`
+   * nor `groupLimit`.
+   */
+  exploration?: "argmax" | "sample";
 }
 
 /** Each expert takes its best tokens of a group (Zhou et al. 2022): exactly balanced, none to several experts a token. */
@@ -372,7 +383,7 @@ export type BackwardRead = "x" | "weights" | "traffic";
 
 /** How to run a forward. */
 export interface ForwardOptions {
-  /** Training: jitter is on and the training capacity holds. Default `false`. */
+  /** Training: the router explores and the training capacity holds. Default `false`. */
   train?: boolean;
   /** Counts the random numbers: the same step draws the same. Default 0. */
   step?: number;

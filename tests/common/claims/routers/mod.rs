@@ -1,4 +1,4 @@
-//! Every router beside token choice: against the oracle, on 1 to 64 devices, with the exchanges that it should make.
+//! Every router beside plain token choice: against the oracle, on 1 to 64 devices, with the exchanges that it should make.
 
 use std::rc::Rc;
 
@@ -16,6 +16,7 @@ pub mod expert_choice;
 pub mod hash;
 pub mod language;
 pub mod sinkhorn;
+pub mod top_k;
 
 /// A layer of the cheapest experts, with all losses that its router knows and whose gradient it takes.
 pub fn layer_with(experts: usize, router: RouterConfig) -> LayerConfig {
@@ -34,7 +35,14 @@ pub fn bounded(slots: usize) -> Capacity {
 
 /// A few layers of every router, of `experts` experts.
 pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
-    let all = [expert_choice::examples, sinkhorn::examples, hash::examples, domain::examples, language::examples];
+    let all = [
+        top_k::examples,
+        expert_choice::examples,
+        sinkhorn::examples,
+        hash::examples,
+        domain::examples,
+        language::examples,
+    ];
     all.into_iter().flat_map(|examples| examples(experts)).collect()
 }
 

@@ -1,0 +1,90 @@
+//! What token choice may do besides taking the best.
+
+use std::rc::Rc;
+
+use webmoe::config::{Exploration, LayerConfig, RouterConfig, Scoring, SharedExpert, SoftmaxOver, TopK};
+use webmoe::engine::Engine;
+use webmoe::session::ForwardOptions;
+
+use super::super::super::engine::layer_of;
+use super::super::super::inputs::weights;
+use super::super::super::trial::{Trial, check_trials};
+use super::{bounded, layer_with};
+
+/// Layers of every form of it that the claims about token choice do not know.
+pub fn examples(experts: usize) -> Vec<LayerConfig> {
+    vec![
+        layer(experts, TopK { dropout: 0.2, ..sampled(2) }),
+        LayerConfig { capacity: bounded(2), ..layer(experts, sampled(1)) },
+    ]
+}
+
+fn layer(experts: usize, router: TopK) -> LayerConfig {
+    let losses = ["loadBalance", "loadBalanceFirst", "z", "importance"].map(|name| (name.to_owned(), 0.3)).into();
+    LayerConfig { loss_weights: losses, ..layer_with(experts, RouterConfig::TopK(router)) }
+}
+
+fn sampled(k: usize) -> TopK {
+    TopK { exploration: Exploration::Sample, ..TopK::new(k) }
+}
+
+pub async fn drawn_choices_agree_with_the_oracle(engine: &Rc<Engine>) {
+    let selected = TopK { softmax_over: SoftmaxOver::Selected, ..sampled(3) };
+    let sigmoid = TopK { scoring: Scoring::Sigmoid, ..sampled(2) };
+    let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
+    let trial = |name: &str, config: LayerConfig, count| Trial::new(format!("drawn, {name}"), config, count);
+    check_trials(
+        engine,
+        &[
+            trial("one choice", layer(5, sampled(1)), 37),
+            trial("three choices, weighed among themselves", layer(7, selected), 70),
+            trial("sigmoids", LayerConfig { seed: (1 << 40) + 5, ..layer(5, sigmoid) }, 37),
+            Trial { train: false, ..trial("outside training", layer(5, sampled(2)), 37) },
+            Trial { step: 70_000, ..trial("a late step", layer(5, sampled(2)), 37) },
+            Trial { change: |w| w.router.fill(0.0), ..trial("all experts alike", layer(6, sampled(2)), 40) },
+            trial("one expert", layer(1, sampled(1)), 9),
+            trial("all experts", layer(4, sampled(4)), 9),
+            trial("no tokens", LayerConfig { groups: 2, devices: 2, ..layer(4, sampled(2)) }, 0),
+            trial("many experts", layer(130, sampled(2)), 16),
+            trial("drops", LayerConfig { capacity: bounded(3), groups: 4, ..layer(4, sampled(2)) }, 64),
+            trial("a mesh", LayerConfig { groups: 4, devices: 4, shared_expert, ..layer(8, sampled(2)) }, 64),
+        ],
+    )
+    .await;
+}
+
+pub async fn noise_on_the_routers_input_agrees_with_the_oracle(engine: &Rc<Engine>) {
+    let dropped = TopK { dropout: 0.3, ..TopK::new(2) };
+    let both = TopK { jitter: 0.2, ..dropped.clone() };
+    let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
+    let trial = |name: &str, config: LayerConfig, count| Trial::new(format!("noise, {name}"), config, count);
+    check_trials(
+        engine,
+        &[
+            trial("dropout", layer(8, dropped.clone()), 24),
+            trial("a wide token", LayerConfig { d_model: 131, seed: (1 << 40) + 5, ..layer(8, dropped.clone()) }, 40),
+            trial("both", LayerConfig { capacity: bounded(4), ..layer(8, both.clone()) }, 24),
+            trial("a shared expert's gate", LayerConfig { shared_expert, ..layer(8, both.clone()) }, 24),
+            trial("a residual expert", LayerConfig { shared_expert, residual: true, ..layer(8, both.clone()) }, 24),
+            Trial { train: false, ..trial("outside training", layer(8, both), 24) },
+            trial("a mesh", LayerConfig { devices: 4, groups: 4, ..layer(8, dropped) }, 24),
+        ],
+    )
+    .await;
+}
+
+pub async fn experts_are_drawn_as_often_as_they_are_liked(engine: &Rc<Engine>) {
+    let config = layer(4, sampled(1));
+    let mut layer = layer_of(engine, &config, &weights(&config, 6)).await;
+    // the same token many times
+    let x = [0.3, -0.2, 0.5, 0.1, -0.4, 0.2].repeat(4096);
+    let options = ForwardOptions { train: true, ..ForwardOptions::default() };
+    let routing = layer.forward(&x, &options).await.expect("a layer that runs").routing.expect("routing was read");
+    let weight = |e: usize| routing.weights[routing.experts.iter().position(|own| *own == e as i32).expect("drawn")];
+    for (e, drawn) in routing.demanded.iter().enumerate() {
+        // weights are the softmax: of n draws with the chance p, n·p are hit, give or take a few times √(n·p·(1 − p))
+        let (p, n) = (f64::from(weight(e)), 4096.0);
+        let off = (f64::from(*drawn) - n * p).abs();
+        assert!(off < 4.0 * (n * p * (1.0 - p)).sqrt(), "expert {e} was drawn {drawn} times, its share is {p}");
+    }
+}
