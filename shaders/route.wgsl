@@ -9,7 +9,7 @@
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read_write> router: array<f32>;    // f32[2, T, stride]: [0] logits, [1] scores, written here
 @group(0) @binding(2) var<storage, read> bias: array<f32>;            // f32[E], or f32[G, E] of logits, read if BIASED
-@group(0) @binding(3) var<storage, read_write> expert_of: array<u32>; // u32[T, k]
+@group(0) @binding(3) var<storage, read_write> expert_of: array<u32>; // u32[T, k], with DECLINED where one is not asked
 @group(0) @binding(4) var<storage, read_write> chosen: array<f32>;    // f32[T, columns]: score of each choice, then the shared gate
 @group(0) @binding(5) var<storage, read_write> stats: array<vec4f>;   // f32[T, 4]: logsumexp of the logits, best score, sum of scores, 0
 
@@ -19,7 +19,14 @@ override BIASED: u32 = 0u;        // 1: choose by score + bias, 2: by logit + bi
 override UNCHOSEN: u32 = 0u;      // 1: scores only; the choices are made elsewhere
 override GROUP_LIMITED: u32 = 0u; // 1: choose within the group_limit best expert groups
 override SHARED_GATE: u32 = 0u;   // 1: the shared expert's gate is the logit after the last expert's
-override POLICY: u32 = 0u;        // 1: the choices are drawn from the softmax of the logits, without replacement
+override POLICY: u32 = 0u;        // what else decides who is chosen and asked: one of those below
+
+const BEST = 0u;        // the best are chosen, and all of them asked
+const DRAWN = 1u;       // all are drawn from the softmax of the logits, without replacement
+const OTHERS = 2u;      // the best, and the others so drawn
+const ALONE = 3u;       // of the best only the first is asked
+const CHANCE = 4u;      // the first, and the others with the probability share / threshold
+const THRESHOLD = 5u;   // the first, and the others whose share is above the threshold
 
 const LOWEST = -0x1.fffffep+127f;
 
@@ -33,6 +40,7 @@ var<private> logits_at: u32;
 var<private> scores_at: u32;
 var<private> bias_at: u32;
 var<private> token: u32;
+var<private> best: u32;   // first choice, once there is one
 /// Bit g: expert group g may be chosen from.
 var<private> allowed: array<u32, 32>;
 
@@ -43,7 +51,7 @@ fn key(e: u32) -> f32 {
         if (BIASED == 1u) { v += bias[e]; }
         return v;
     }
-    if (POLICY == 1u) { return router[logits_at + e] + gumbel(token, DRAW_LANE + e); }
+    if (POLICY == DRAWN || (POLICY == OTHERS && best != NONE)) { return router[logits_at + e] + gumbel(token, DRAW_LANE + e); }
     return router[logits_at + e];
 }
 
@@ -74,12 +82,27 @@ fn limit_groups() {
     }
 }
 
+/// Marks the choices that are not asked.
+fn decline() {
+    let at = token * dims.columns;
+    var sum = 0.0;
+    for (var j = 0u; j < dims.choices; j++) { sum += chosen[at + j]; }
+    for (var j = 1u; j < dims.choices; j++) {
+        let share = select(0.0, chosen[at + j] / sum, sum > 0.0);
+        var asked = false;
+        if (POLICY == CHANCE) { asked = uniform_f32(token, ASK_LANE + j) * dims.threshold < share; }
+        if (POLICY == THRESHOLD) { asked = share > dims.threshold; }
+        if (!asked) { expert_of[token * dims.choices + j] |= DECLINED; }
+    }
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let t = id.x;
     if (t >= dims.tokens) { return; }
     let experts = dims.experts;
     token = t;
+    best = NONE;
     logits_at = t * dims.stride;
     scores_at = (dims.tokens + t) * dims.stride;
     bias_at = t / dims.group_tokens * experts;
@@ -92,17 +115,17 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     }
     var sum = 0.0;
     for (var e = 0u; e < experts; e++) { sum += exp(router[logits_at + e] - largest); }
-    var best = 0.0;
+    var highest = 0.0;
     var total = 0.0;
     for (var e = 0u; e < experts; e++) {
         let h = router[logits_at + e];
         var s = exp(h - largest) / sum;
         if (SIGMOID == 1u) { s = 1.0 / (1.0 + exp(-h)); }
         router[scores_at + e] = s;
-        best = max(best, s);
+        highest = max(highest, s);
         total += s;
     }
-    stats[t] = vec4f(largest + log(sum), best, total, 0.0);
+    stats[t] = vec4f(largest + log(sum), highest, total, 0.0);
 
     var gate = 1.0;
     if (SHARED_GATE == 1u) { gate = 1.0 / (1.0 + exp(-finite(router[logits_at + dims.gate_at]))); }
@@ -114,6 +137,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var last_key = 0.0;
     var last = 0u;
     var chosen_largest = LOWEST;
+    // the first choice that is not after the one before it in the same order
+    let drawn_from = select(0u, 1u, POLICY == OTHERS);
     for (var j = 0u; j < dims.choices; j++) {
         var e_best = 0u;
         var k_best = 0.0;
@@ -123,10 +148,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
                 let g = e / group_size;
                 if (((allowed[g / 32u] >> (g % 32u)) & 1u) == 0u) { continue; }
             }
+            if (POLICY == OTHERS && e == best) { continue; }
             let v = key(e);
-            let later = j == 0u || v < last_key || (v == last_key && e > last);
+            let later = j <= drawn_from || v < last_key || (v == last_key && e > last);
             if (later && (!found || v > k_best)) { e_best = e; k_best = v; found = true; }
         }
+        if (j == 0u) { best = e_best; }
         last = e_best;
         last_key = k_best;
         expert_of[t * dims.choices + j] = e_best;
@@ -142,4 +169,5 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             chosen[t * dims.columns + j] = exp(router[logits_at + expert_of[t * dims.choices + j]] - chosen_largest) / over;
         }
     }
+    if (POLICY == ALONE || POLICY == CHANCE || POLICY == THRESHOLD) { decline(); }
 }

@@ -18,7 +18,7 @@ mod router;
 pub use raw::RawLayerConfig;
 pub use router::{
     Chooses, Domain, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Language, Renormalize, RouterConfig,
-    Scoring, Side, Sinkhorn, SinkhornGate, SoftmaxOver, TopK,
+    Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, TopK,
 };
 
 /// The nonlinearity of an expert.

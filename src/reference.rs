@@ -49,6 +49,8 @@ pub struct Forward {
     noise: Vec<f64>,
     /// `[T]` of `[k]`: experts.
     chosen: Vec<Vec<usize>>,
+    /// `[T]` of `[k]`: whether each of them is asked for a place; those that are not still weigh.
+    asked: Vec<Vec<bool>>,
     /// `[T]` of `[k]`: weights before any is divided, scaled or dropped.
     raw_weights: Vec<Vec<f64>>,
 }
@@ -75,13 +77,15 @@ pub struct Setting<'a> {
     pub step: u32,
     /// `[T, k]`: choices made elsewhere, best first, in place of the router's own.
     pub choices: Option<&'a [usize]>,
+    /// `[T, k]`: which of them are asked, found out elsewhere, in place of the router's policy.
+    pub asked: Option<&'a [bool]>,
     /// What is known of the tokens, for routers that go by it.
     pub labels: Option<&'a Labels>,
 }
 
 impl Setting<'_> {
     /// The first step of training.
-    pub const TRAIN: Setting<'static> = Setting { train: true, step: 0, choices: None, labels: None };
+    pub const TRAIN: Setting<'static> = Setting { train: true, step: 0, choices: None, asked: None, labels: None };
 }
 
 /// Runs the layer forward on `x`: `f32[T, d]`.
@@ -156,7 +160,12 @@ pub fn forward_exact(
     };
     let raw_weights: Vec<Vec<f64>> = choices.experts.iter().enumerate().map(weigh).collect();
 
-    let mut routing = plan::plan(config, group_tokens, capacity, setting.step, &scores, &choices, &raw_weights);
+    let asked = match setting.asked {
+        Some(asked) => asked.chunks_exact(config.k()).map(<[bool]>::to_vec).collect(),
+        None => choose::asked(config, setting, &raw_weights),
+    };
+    let wishes = plan::Wishes { choices: &choices, asked: &asked, raw_weights: &raw_weights, scores: &scores };
+    let mut routing = plan::plan(config, group_tokens, capacity, setting.step, &wishes);
     let chosen = choices.experts;
 
     let mut output = vec![0.0; x.len()];
@@ -173,9 +182,10 @@ pub fn forward_exact(
         shared::add_forward(config, weights, input, y);
     }
 
-    let losses = Routed { config, group_tokens, logits: &logits, scores: &scores, chosen: &chosen }.values();
+    let losses =
+        Routed { config, group_tokens, logits: &logits, scores: &scores, chosen: &chosen, asked: &asked }.values();
     let traffic = traffic::traffic(config, Pass::Forward, tokens, capacity, routing.kept_pairs());
-    Ok(Forward { output, logits, scores, routing, losses, traffic, capacity, noise, chosen, raw_weights })
+    Ok(Forward { output, logits, scores, routing, losses, traffic, capacity, noise, chosen, asked, raw_weights })
 }
 
 /// [`backward`] on f64 weights and tokens, which it takes on trust to be those of the forward pass.
@@ -195,9 +205,9 @@ pub fn backward_exact(
         let (got, wanted) = (d_output.len(), tokens * d);
         return Err(Error::WrongLength { what: "dOutput".to_owned(), got, wanted, shape: format!("[{tokens}, {d}]") });
     }
-    let (logits, scores, chosen) = (&forward.logits, &forward.scores, &forward.chosen);
+    let Forward { logits, scores, chosen, asked, .. } = forward;
     let group_tokens = config.tokens_per_group(tokens)?;
-    let mut dh = Routed { config, group_tokens, logits, scores, chosen }.backward(&config.loss_weights);
+    let mut dh = Routed { config, group_tokens, logits, scores, chosen, asked }.backward(&config.loss_weights);
     let mut dx = vec![0.0; x.len()];
     let mut grads = Weights::build(config, |_, len| vec![0.0; len]);
 

@@ -7,6 +7,8 @@ pub const PRIORITY_LANE: u32 = 1;
 pub const JITTER_LANE: u32 = 16;
 /// Lane of the dropout of the first feature of a token's router input; feature `i` takes the `i`-th lane from here.
 pub const DROPOUT_LANE: u32 = 1 << 20;
+/// Lane of the draw by which a token asks its first choice or not; choice `j` takes the `j`-th lane from here.
+pub const ASK_LANE: u32 = 1 << 22;
 /// Lane of a token's draw for the first expert, where choices are drawn; expert `e` takes the `e`-th lane from here.
 pub const DRAW_LANE: u32 = 1 << 21;
 

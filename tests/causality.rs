@@ -52,13 +52,14 @@ fn layers() -> Vec<LayerConfig> {
 /// The router and the capacity in the words of a description, without what says nothing about who goes where, and without the
 /// usual.
 fn words(config: &LayerConfig) -> String {
-    const UNTOLD: [&str; 13] = [
+    const UNTOLD: [&str; 14] = [
         "kind",
         "table",
         "exchange",
         "scale",
         "jitter",
         "dropout",
+        "secondThreshold",
         "scoring",
         "softmaxOver",
         "renormalize",
@@ -68,7 +69,7 @@ fn words(config: &LayerConfig) -> String {
         "iterations",
         "epsilon",
     ];
-    const USUAL: [&str; 1] = ["argmax"];
+    const USUAL: [&str; 2] = ["argmax", "all"];
     let value = |value: &serde_json::Value| match value {
         serde_json::Value::Array(values) => format!("[{} values]", values.len()),
         serde_json::Value::String(text) => text.clone(),

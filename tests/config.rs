@@ -46,7 +46,7 @@ fn what_is_left_out_has_the_documented_default() {
             "router": {
                 "kind": "topK", "k": 2, "scoring": "softmax", "softmaxOver": "all", "renormalize": "none",
                 "expertGroups": 1, "groupLimit": 1, "scale": 1.0, "jitter": 0.0,
-                "dropout": 0.0, "exploration": "argmax"
+                "dropout": 0.0, "exploration": "argmax", "secondPolicy": "all", "evalSecondPolicy": "all", "secondThreshold": 0.5
             },
             "capacity": {
                 "factor": 1.25, "evalFactor": 1.25, "per": "token", "round": "ceil", "min": 0, "multipleOf": 1,
@@ -72,7 +72,8 @@ fn what_a_config_prints_describes_the_same_layer() {
         "router": {
             "kind": "topK", "k": 3, "scoring": "sigmoid", "softmaxOver": "selected", "renormalize": "preDrop",
             "selectionBias": [0.0, 0.5, -1.0, 0.25, 0.0, 0.0, 0.0, 2.0], "expertGroups": 4, "groupLimit": 2,
-            "scale": 2.5, "jitter": 0.5, "dropout": 0.25, "exploration": "argmax"
+            "scale": 2.5, "jitter": 0.5, "dropout": 0.25, "exploration": "argmax",
+            "secondPolicy": "random", "evalSecondPolicy": "threshold", "secondThreshold": 0.25
         },
         "capacity": { "slots": 3, "priority": "random", "order": "token" },
         "sharedExpert": { "dFf": 4, "gate": true }, "residual": true,
@@ -157,6 +158,7 @@ fn words_and_flags_must_be_among_the_known_ones() {
     assert_invalid(router(json!({ "scoring": "tanh" })), "router.scoring", "\"tanh\"");
     assert_invalid(router(json!({ "softmaxOver": true })), "router.softmaxOver", "true");
     assert_invalid(router(json!({ "renormalize": "both" })), "router.renormalize", "\"both\"");
+    assert_invalid(router(json!({ "secondPolicy": "some" })), "router.secondPolicy", "\"some\"");
     assert_invalid(router(json!({ "exploration": "inputJitter" })), "router.exploration", "\"inputJitter\"");
     assert_invalid(capacity(json!({ "factor": 1, "per": "group" })), "capacity.per", "\"group\"");
     assert_invalid(capacity(json!({ "factor": 1, "round": "up" })), "capacity.round", "\"up\"");
@@ -176,6 +178,8 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "scale": 1e60 })), "router.scale", "inf");
     assert_invalid(router(json!({ "jitter": 1 })), "router.jitter", "1");
     assert_invalid(router(json!({ "jitter": -0.5 })), "router.jitter", "-0.5");
+    assert_invalid(router(json!({ "secondThreshold": 0 })), "router.secondThreshold", "0");
+    assert_invalid(router(json!({ "secondThreshold": 1.5 })), "router.secondThreshold", "1.5");
     assert_invalid(router(json!({ "dropout": 1 })), "router.dropout", "1");
     assert_invalid(router(json!({ "dropout": -0.5 })), "router.dropout", "-0.5");
     assert_invalid(router(json!({ "expertGroups": 3 })), "router.expertGroups", "3");
@@ -263,6 +267,7 @@ fn numbers_that_are_not_numbers_are_refused_wherever_they_come_from() {
         ("router.scale", router(TopK { scale: f32::NAN, ..TopK::new(2) })),
         ("router.jitter", router(TopK { jitter: f32::NAN, ..TopK::new(2) })),
         ("router.dropout", router(TopK { dropout: f32::NAN, ..TopK::new(2) })),
+        ("router.secondThreshold", router(TopK { second_threshold: f32::NAN, ..TopK::new(2) })),
         ("lossWeights.z", LayerConfig { loss_weights: [("z".to_owned(), f32::NAN)].into(), ..layer() }),
     ] {
         let Err(Error::InvalidConfig { field: named, got, .. }) = config.check() else { panic!("{field} is NaN") };
@@ -329,6 +334,23 @@ fn choices_are_drawn_only_where_logits_alone_decide() {
         assert!(parse(&router(other)).is_ok());
     }
     assert!(parse(&router(json!({ "exploration": "sample", "scoring": "sigmoid" }))).is_ok());
+}
+
+#[test]
+fn a_policy_for_second_choices_wants_some_that_it_can_decide_about() {
+    for policy in ["none", "sampling", "random", "threshold"] {
+        let got = format!("\"{policy}\"");
+        assert_invalid(router(json!({ "k": 1, "secondPolicy": policy })), "router.secondPolicy", &got);
+        assert_invalid(router(json!({ "k": 1, "evalSecondPolicy": policy })), "router.evalSecondPolicy", &got);
+        let drawn = json!({ "exploration": "sample", "secondPolicy": policy });
+        assert_invalid(router(drawn), "router.secondPolicy", &got);
+        let config = parse(&router(json!({ "secondPolicy": policy }))).expect("valid");
+        let printed = serde_json::to_value(&config).expect("plain data");
+        assert_eq!(printed["router"]["evalSecondPolicy"], policy, "the same outside training unless it is said");
+    }
+    let biased = json!({ "secondPolicy": "sampling", "expertGroups": 4, "groupLimit": 2 });
+    assert_invalid(router(biased), "router.secondPolicy", "\"sampling\"");
+    assert!(parse(&router(json!({ "secondPolicy": "random", "expertGroups": 4, "groupLimit": 2 }))).is_ok());
 }
 
 #[test]

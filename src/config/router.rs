@@ -18,7 +18,7 @@ pub use expert_choice::ExpertChoice;
 pub use hash::{Hash, Hashed};
 pub use language::{Language, Side};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
-pub use top_k::{Exploration, TopK};
+pub use top_k::{Exploration, SecondPolicy, TopK};
 
 /// How logits become scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -2,16 +2,16 @@
 
 use super::activation::{exp, sigmoid};
 use super::gumbel::gumbel;
-use super::{Access::*, Call, Kernel, Slice, bound};
+use super::{Access::*, Call, DECLINED, Dims, Kernel, Slice, bound};
 use crate::{rng, shader};
 
 /// Scores of every token and its `k` best experts: larger score first, equal scores to the lower expert.
 ///
 /// - 1 logits and scores: `f32[2, T, stride]`, 2 `bias`: `f32[E]`, or `f32[G, E]`
-/// - 3 `expert_of`: `u32[T, k]`, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
+/// - 3 `expert_of`: `u32[T, k]`, with [`DECLINED`] where one is not asked, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
 ///
 /// # Source
-/// Shazeer et al. 2017 (top-k), Fedus et al. 2021 (Switch; choices drawn in training), DeepSeek-AI 2024 (sigmoid, selection bias, group limit).
+/// Shazeer et al. 2017 (top-k), Lepikhin et al. 2020 (GShard: which second choices are asked), Fedus et al. 2021 (Switch; choices drawn in training), DeepSeek-AI 2024 (sigmoid, selection bias, group limit).
 pub static ROUTE: Kernel = Kernel {
     name: "route",
     source: include_str!("../../shaders/route.wgsl"),
@@ -23,6 +23,13 @@ pub static ROUTE: Kernel = Kernel {
 };
 
 const LOWEST: f32 = f32::MIN;
+
+// values of POLICY, as in the shader
+const DRAWN: u32 = 1;
+const OTHERS: u32 = 2;
+const ALONE: u32 = 3;
+const CHANCE: u32 = 4;
+const THRESHOLD: u32 = 5;
 
 fn finite(v: f32) -> f32 {
     if v.is_nan() { LOWEST } else { v.clamp(LOWEST, f32::MAX) }
@@ -36,6 +43,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let (logits, scores) = router.f32_mut().split_at_mut(tokens * stride);
     let biased = call.constants.get("BIASED");
     let limited = on("GROUP_LIMITED");
+    let policy = call.constants.get("POLICY");
     let mut order: Vec<u32> = Vec::new();
     let mut keys = vec![0.0; experts];
 
@@ -69,9 +77,8 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             let group = if biased == 2 { t / dims.group_tokens as usize } else { 0 };
             keys.iter_mut().zip(&bias.f32()[group * experts..]).for_each(|(k, b)| *k += b);
         }
-        if call.constants.get("POLICY") == 1 {
-            let drawn = (rng::DRAW_LANE..).map(|lane| gumbel(dims, t as u32, lane));
-            keys.iter_mut().zip(drawn).for_each(|(key, drawn)| *key += drawn);
+        if policy == DRAWN {
+            draw(dims, t as u32, &mut keys);
         }
         order.clear();
         let size = experts / dims.expert_groups as usize;
@@ -82,11 +89,12 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         } else {
             order.extend(0..experts as u32);
         }
-        let ahead = |a: &u32, b: &u32| keys[*b as usize].total_cmp(&keys[*a as usize]).then(a.cmp(b));
-        if k < order.len() {
-            order.select_nth_unstable_by(k - 1, ahead);
+        if policy == OTHERS {
+            best_first(&mut order, &keys, 1);
+            draw(dims, t as u32, &mut keys);
+            keys[order[0] as usize] = f32::INFINITY;
         }
-        order[..k].sort_unstable_by(ahead);
+        best_first(&mut order, &keys, k);
         expert_of.u32_mut()[t * k..][..k].copy_from_slice(&order[..k]);
 
         for (c, e) in chosen.iter_mut().zip(&order[..k]) {
@@ -99,6 +107,41 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             }
             let over: f32 = chosen[..k].iter().sum();
             chosen[..k].iter_mut().for_each(|c| *c /= over);
+        }
+        if [ALONE, CHANCE, THRESHOLD].contains(&policy) {
+            decline(dims, policy, t as u32, &chosen[..k], &mut expert_of.u32_mut()[t * k..][..k]);
+        }
+    }
+}
+
+/// Puts the experts with the `n` largest keys first, equal ones by number.
+fn best_first(order: &mut [u32], keys: &[f32], n: usize) {
+    let ahead = |a: &u32, b: &u32| keys[*b as usize].total_cmp(&keys[*a as usize]).then(a.cmp(b));
+    if n < order.len() {
+        order.select_nth_unstable_by(n - 1, ahead);
+    }
+    order[..n].sort_unstable_by(ahead);
+}
+
+/// Turns logits into keys whose largest are draws from their softmax.
+fn draw(dims: &Dims, token: u32, keys: &mut [f32]) {
+    keys.iter_mut().zip(rng::DRAW_LANE..).for_each(|(key, lane)| *key += gumbel(dims, token, lane));
+}
+
+/// Marks the choices that are not asked.
+fn decline(dims: &Dims, policy: u32, token: u32, chosen: &[f32], expert_of: &mut [u32]) {
+    let seed = u64::from(dims.seed_hi) << 32 | u64::from(dims.seed_lo);
+    let sum: f32 = chosen.iter().sum();
+    for j in 1..chosen.len() {
+        let share = if sum > 0.0 { chosen[j] / sum } else { 0.0 };
+        let uniform = || rng::uniform_f32(seed, 0, dims.step, token, rng::ASK_LANE + j as u32);
+        let asked = match policy {
+            CHANCE => uniform() * dims.threshold < share,
+            THRESHOLD => share > dims.threshold,
+            _ => false,
+        };
+        if !asked {
+            expert_of[j] |= DECLINED;
         }
     }
 }

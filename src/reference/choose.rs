@@ -10,7 +10,7 @@ use super::{Setting, lookup, sinkhorn_settings};
 use crate::config::{LayerConfig, RouterConfig};
 use crate::error::Error;
 use crate::labels::Labels;
-use crate::rng::open_uniform_f32;
+use crate::rng::{open_uniform_f32, uniform_f32};
 
 /// The choices of a batch.
 pub(super) struct Choices {
@@ -31,6 +31,11 @@ struct Draws<'a> {
 }
 
 impl Draws<'_> {
+    /// A number in [0, 1).
+    fn uniform(&self, lane: u32) -> f64 {
+        f64::from(uniform_f32(self.config.seed, 0, self.setting.step, self.token, lane))
+    }
+
     /// A number of the standard Gumbel distribution: `−ln(−ln u)`.
     fn gumbel(&self, lane: u32) -> f64 {
         -(-f64::from(open_uniform_f32(self.config.seed, 0, self.setting.step, self.token, lane)).ln()).ln()
@@ -89,4 +94,13 @@ pub(super) fn choices(
         }
         RouterConfig::Language(router) => by_token(lookup::languages(config, router, labels, tokens)?),
     })
+}
+
+/// Which choices, of weights `raw_weights`: `[T]` of `[k]`, are asked for a place.
+pub(super) fn asked(config: &LayerConfig, setting: Setting, raw_weights: &[Vec<f64>]) -> Vec<Vec<bool>> {
+    let of_token = |(a, token): (&Vec<f64>, u32)| match &config.router {
+        RouterConfig::TopK(router) => top_k::asked(router, a, Draws { config, setting, token }),
+        _ => vec![true; a.len()],
+    };
+    raw_weights.iter().zip(0..).map(of_token).collect()
 }

@@ -25,6 +25,8 @@ pub(super) struct Routed<'a> {
     pub(super) scores: &'a [f64],
     /// `[T]` of `[k]`.
     pub(super) chosen: &'a [Vec<usize>],
+    /// `[T]` of `[k]`: which of them are asked.
+    pub(super) asked: &'a [Vec<bool>],
 }
 
 /// Sums over the tokens of one group, for each expert.
@@ -62,7 +64,7 @@ impl Routed<'_> {
         let mut sums = GroupSums { demanded: zeros.clone(), firsts: zeros.clone(), importance: zeros };
         for token in group * self.group_tokens..(group + 1) * self.group_tokens {
             for (rank, &e) in self.chosen[token].iter().enumerate() {
-                sums.demanded[e] += 1.0;
+                sums.demanded[e] += if self.asked[token][rank] { 1.0 } else { 0.0 };
                 sums.firsts[e] += if rank == 0 { 1.0 } else { 0.0 };
             }
             if !self.scores.is_empty() {

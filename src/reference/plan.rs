@@ -11,7 +11,7 @@ pub struct Routing {
     pub tokens: usize,
     /// Columns of the arrays below: `k`.
     pub slots: usize,
-    /// `[T, k]`: experts, best first.
+    /// `[T, k]`: experts, best first; -1 where there is none, or it is not asked.
     pub experts: Vec<i32>,
     /// `[T, k]`: the gate values used in the output; 0 where dropped.
     pub weights: Vec<f64>,
@@ -38,19 +38,34 @@ fn padded<T: Clone>(row: impl Iterator<Item = T>, width: usize, with: T) -> impl
     row.chain(std::iter::repeat(with)).take(width)
 }
 
+/// A token's experts that are asked, and -1 in place of the others.
+fn shown<'a>(chosen: &'a [usize], asked: &'a [bool]) -> impl Iterator<Item = i32> {
+    chosen.iter().zip(asked).map(|(&e, &asked)| if asked { e as i32 } else { -1 })
+}
+
+/// What the tokens want.
+pub(super) struct Wishes<'a> {
+    /// Experts, and places where they are known.
+    pub(super) choices: &'a Choices,
+    /// `[T]` of `[k]`: which of them are asked.
+    pub(super) asked: &'a [Vec<bool>],
+    /// `[T]` of `[k]`.
+    pub(super) raw_weights: &'a [Vec<f64>],
+    /// `f64[T, E]`.
+    pub(super) scores: &'a [f64],
+}
+
 /// Serves the choices of all groups of `group_tokens` tokens and weighs what was kept.
 ///
 /// - `capacity`: slots of each expert in each group; `None` if dropless
-/// - `scores`: `f64[T, E]`; `chosen`, `raw_weights`: `[T]` of `[k]`
 pub(super) fn plan(
     config: &LayerConfig,
     group_tokens: usize,
     capacity: Option<usize>,
     step: u32,
-    scores: &[f64],
-    choices: &Choices,
-    raw_weights: &[Vec<f64>],
+    wishes: &Wishes,
 ) -> Routing {
+    let &Wishes { choices, asked, raw_weights, scores } = wishes;
     let (chosen, k) = (&choices.experts, config.k());
     let router = config.router.gate().unwrap_or(Gate::SOFTMAX);
     let undropped: Vec<Vec<f64>> = match router.renormalize {
@@ -65,7 +80,7 @@ pub(super) fn plan(
     let mut routing = Routing {
         tokens: chosen.len(),
         slots: k,
-        experts: chosen.iter().flat_map(|row| padded(row.iter().map(|&e| e as i32), k, -1)).collect(),
+        experts: chosen.iter().zip(asked).flat_map(|(row, asked)| padded(shown(row, asked), k, -1)).collect(),
         weights: Vec::new(),
         positions: Vec::new(),
         kept: Vec::new(),
@@ -77,6 +92,7 @@ pub(super) fn plan(
         let group = slots::Group {
             first_token: tokens.start,
             chosen: &chosen[tokens.clone()],
+            asked: &asked[tokens.clone()],
             weights: &undropped[tokens.clone()],
             best_scores: &best_scores[tokens.clone()],
         };
@@ -88,9 +104,9 @@ pub(super) fn plan(
             let kept: Vec<bool> = places.iter().map(Option::is_some).collect();
             routing.weights.extend(padded(gate::weights(&router, &raw_weights[token], &kept).into_iter(), k, 0.0));
             routing.positions.extend(padded(places.iter().map(|place| place.map_or(-1, |place| place as i32)), k, -1));
-            for (&e, &kept) in chosen[token].iter().zip(&kept) {
-                routing.demanded[e] += 1;
-                routing.load[e] += u32::from(kept);
+            for (j, &e) in chosen[token].iter().enumerate() {
+                routing.demanded[e] += u32::from(asked[token][j]);
+                routing.load[e] += u32::from(kept[j]);
             }
             routing.kept.extend(padded(kept.into_iter(), k, false));
         }

@@ -13,15 +13,17 @@ pub(super) struct Group<'a> {
     pub(super) first_token: usize,
     /// Choices of each token, best first: `[S]` of `[k]`.
     pub(super) chosen: &'a [Vec<usize>],
+    /// Which of them are asked.
+    pub(super) asked: &'a [Vec<bool>],
     /// Their weights before any drop.
     pub(super) weights: &'a [Vec<f64>],
     /// Best score of each token over all experts: `[S]`.
     pub(super) best_scores: &'a [f64],
 }
 
-/// Serves a group's assignments one by one, each expert with at most `slots` places (`None`: any number).
+/// Serves what a group's tokens ask for one by one, each expert with at most `slots` places (`None`: any number).
 ///
-/// Returns the place of each assignment, `[S]` of `[k]`, `None` where the expert was full.
+/// Returns the place of each assignment, `[S]` of `[k]`, `None` where the expert was full or was not asked.
 pub(super) fn serve(config: &LayerConfig, group: &Group, slots: Option<usize>, step: u32) -> Vec<Vec<Option<usize>>> {
     let mut places: Vec<Vec<Option<usize>>> = group.chosen.iter().map(|chosen| vec![None; chosen.len()]).collect();
     let mut filled = vec![0; config.experts];
@@ -51,7 +53,7 @@ fn queue(config: &LayerConfig, group: &Group, step: u32) -> Vec<(usize, usize)> 
         Order::Rank => (0..config.k()).flat_map(|rank| tokens.iter().map(move |&token| (token, rank))).collect(),
         Order::Token => tokens.iter().flat_map(|&token| (0..config.k()).map(move |rank| (token, rank))).collect(),
     };
-    queue.retain(|(token, rank)| *rank < group.chosen[*token].len());
+    queue.retain(|(token, rank)| group.asked[*token].get(*rank) == Some(&true));
     if priority == Priority::Weight {
         queue.sort_by(|a, b| group.weights[b.0][b.1].total_cmp(&group.weights[a.0][a.1]).then(a.0.cmp(&b.0)));
     }

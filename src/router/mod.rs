@@ -80,7 +80,8 @@ pub(crate) fn record(mut step: Step) {
 pub(crate) fn with_settings(dims: Dims, router: &RouterConfig) -> Dims {
     match router {
         RouterConfig::TopK(router) => {
-            Dims { expert_groups: router.expert_groups as u32, group_limit: router.group_limit as u32, ..dims }
+            let (expert_groups, group_limit) = (router.expert_groups as u32, router.group_limit as u32);
+            Dims { expert_groups, group_limit, threshold: router.second_threshold, ..dims }
         }
         RouterConfig::ExpertChoice(_) => dims,
         RouterConfig::Sinkhorn(router) => {

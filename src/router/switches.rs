@@ -1,6 +1,6 @@
 //! Override constants of the routing kernels, forward and backward, from a layer's description.
 
-use crate::config::{Chooses, Exploration, Gate, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SoftmaxOver};
+use crate::config::{Chooses, Exploration, Gate, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SoftmaxOver};
 use crate::kernels::{BLOCK, Constants};
 
 /// Switches of the kernels that every router shares.
@@ -13,10 +13,6 @@ impl Switches<'_> {
             RouterConfig::TopK(router) => router.group_limit < router.expert_groups,
             _ => false,
         };
-        let policy = match &self.0.router {
-            RouterConfig::TopK(router) if train && router.exploration == Exploration::Sample => 1,
-            _ => 0,
-        };
         Constants(vec![
             ("SIGMOID", self.sigmoid()),
             ("SELECTED", self.selected()),
@@ -24,8 +20,20 @@ impl Switches<'_> {
             ("UNCHOSEN", u32::from(self.0.router.chooses() == Chooses::Experts)),
             ("GROUP_LIMITED", u32::from(limited)),
             ("SHARED_GATE", self.shared_gate()),
-            ("POLICY", policy),
+            ("POLICY", self.policy(train)),
         ])
+    }
+
+    fn policy(&self, train: bool) -> u32 {
+        let RouterConfig::TopK(router) = &self.0.router else { return 0 };
+        match router.second_policy(train) {
+            SecondPolicy::All if train && router.exploration == Exploration::Sample => 1,
+            SecondPolicy::All => 0,
+            SecondPolicy::Sampling => 2,
+            SecondPolicy::None => 3,
+            SecondPolicy::Random => 4,
+            SecondPolicy::Threshold => 5,
+        }
     }
 
     /// Of `slot_count`.

@@ -1,18 +1,19 @@
 //! Every recorded case that the layer can express, and those that only the oracle can.
 
 use super::case::{Case, What};
-use super::families::{aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, megatron, pot};
+use super::families::{aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, lucidrains, megatron, pot};
 
 /// What was recorded and cannot be said in terms of the layer's public interface, and why.
 ///
-/// [`injected_cases`] puts these to the oracle with the choices made from outside.
-pub const NOT_EXPRESSIBLE: [(&str, &str); 5] = [
+/// [`injected_cases`] and [`drawn_cases`] put these to the oracle with the choices, or the draws, made from outside.
+pub const NOT_EXPRESSIBLE: [(&str, &str); 6] = [
     ("gshard_fairscale", "the second choice comes from logits with recorded noise, the weights from logits without it"),
     ("hf_mixtral ties, all_tied, near_tie, zero_tokens", "equal scores, chosen among in no documented order"),
     (
         "flaxformer_tokens_choose/k2_bpr_pad, gradients of the weights",
         "groups of unequal size after padding: each group is a case of its own, and the oracle's test adds them up",
     ),
+    ("lucid_mixture_of_experts random", "which second choices are asked comes from recorded draws"),
     ("sinkhorn/unequal_columns", "a layer's experts all have the same share"),
     ("flaxformer_experts_choose/pad", "padding is scored with logits of zero, and counted in the z-loss"),
 ];
@@ -34,6 +35,7 @@ pub fn cases() -> Vec<Case> {
     let families = [
         huggingface::cases(),
         gshard::cases(),
+        lucidrains::cases(),
         flaxformer::cases(),
         experts_choose::cases(),
         megatron::cases(),
@@ -48,6 +50,11 @@ pub fn cases() -> Vec<Case> {
 pub fn injected_cases() -> Vec<(Case, Vec<usize>)> {
     let families = [huggingface::injected_cases(), gshard::injected_cases()];
     families.into_iter().flatten().map(|(case, choices)| (allow_rounding(case), choices)).collect()
+}
+
+/// Cases with which of the choices `[T, k]` were asked, by draws that the layer cannot be made to repeat.
+pub fn drawn_cases() -> Vec<(Case, Vec<bool>)> {
+    lucidrains::drawn_cases().into_iter().map(|(case, asked)| (allow_rounding(case), asked)).collect()
 }
 
 fn allow_rounding(mut case: Case) -> Case {

@@ -1,8 +1,8 @@
 //! The oracle's gradients against central differences of its own forward pass.
 
 use webmoe::config::{
-    Activation, Capacity, Exploration, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SharedExpert, Slots,
-    SoftmaxOver, TopK,
+    Activation, Capacity, Exploration, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy,
+    SharedExpert, Slots, SoftmaxOver, TopK,
 };
 use webmoe::labels::Labels;
 use webmoe::reference::{Setting, backward_exact, forward_exact};
@@ -71,6 +71,12 @@ pub fn assert_labelled_differences_agree(label: &str, config: &LayerConfig, labe
     }
 }
 
+const WEIGHINGS: [(Scoring, SoftmaxOver); 3] = [
+    (Scoring::Softmax, SoftmaxOver::All),
+    (Scoring::Softmax, SoftmaxOver::Selected),
+    (Scoring::Sigmoid, SoftmaxOver::All),
+];
+
 /// A layer that drops some of its tokens' choices, with jitter and all losses.
 fn layer(router: TopK) -> LayerConfig {
     let router = TopK { scale: 1.5, jitter: 0.1, ..router };
@@ -86,13 +92,8 @@ fn layer(router: TopK) -> LayerConfig {
 
 #[test]
 fn gradients_are_right_for_every_way_to_weigh_and_every_expert() {
-    let weighings = [
-        (Scoring::Softmax, SoftmaxOver::All),
-        (Scoring::Softmax, SoftmaxOver::Selected),
-        (Scoring::Sigmoid, SoftmaxOver::All),
-    ];
     let shared = [None, Some(SharedExpert { d_ff: 3, gate: false }), Some(SharedExpert { d_ff: 3, gate: true })];
-    for (scoring, softmax_over) in weighings {
+    for (scoring, softmax_over) in WEIGHINGS {
         for renormalize in [Renormalize::None, Renormalize::PreDrop, Renormalize::PostDrop] {
             for activation in [Activation::Relu, Activation::Gelu, Activation::GeluTanh, Activation::Silu] {
                 for (gated, bias) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -139,6 +140,19 @@ fn gradients_are_right_for_every_way_to_explore() {
             let mut config = LayerConfig { shared_expert, residual: true, ..layer(TopK::new(2)) };
             config.router = RouterConfig::TopK(TopK { exploration, jitter, dropout, ..TopK::new(2) });
             assert_differences_agree(&format!("{exploration:?}, jitter {jitter}, dropout {dropout}"), &config);
+        }
+    }
+}
+
+#[test]
+fn gradients_are_right_for_every_policy_for_second_choices() {
+    for second_policy in [SecondPolicy::None, SecondPolicy::Sampling, SecondPolicy::Random, SecondPolicy::Threshold] {
+        for renormalize in [Renormalize::None, Renormalize::PreDrop, Renormalize::PostDrop] {
+            for (scoring, softmax_over) in WEIGHINGS {
+                let router = TopK { scoring, softmax_over, renormalize, second_policy, ..TopK::new(3) };
+                let config = layer(TopK { second_threshold: 0.4, ..router });
+                assert_differences_agree(&format!("{config:?}"), &config);
+            }
         }
     }
 }

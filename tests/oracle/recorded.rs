@@ -5,7 +5,7 @@ use webmoe::weights::Weights;
 
 use crate::common::case::{Case, What};
 use crate::common::close::{Tol, assert_close};
-use crate::common::fixtures::{cases, injected_cases, padded_groups};
+use crate::common::fixtures::{cases, drawn_cases, injected_cases, padded_groups};
 use crate::common::got::Got;
 
 fn run(case: &Case) -> (Forward, Gradients) {
@@ -27,19 +27,32 @@ fn the_oracle_agrees_with_every_recorded_case() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What the oracle gets wrong of a case, with something made from outside.
+fn wrong_with(case: &Case, given: Setting) -> Vec<String> {
+    let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
+    let weights = Weights::build(&case.config, |name, _| wide(case.weights.get(name).unwrap_or_default()));
+    let setting = Setting { train: case.train, ..given };
+    let x = wide(&case.x);
+    let forward = forward_exact(&case.config, &weights, &x, setting).expect("a case that runs");
+    let gradients =
+        backward_exact(&case.config, &weights, &x, &forward, &wide(&case.d_output)).expect("a case that runs");
+    case.check(&Got::from_oracle(&forward, &gradients))
+}
+
 #[test]
 fn the_oracle_agrees_where_the_recorded_choices_must_be_given() {
     let check = |(case, choices): &(Case, Vec<usize>)| {
-        let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
-        let weights = Weights::build(&case.config, |name, _| wide(case.weights.get(name).unwrap_or_default()));
-        let setting = Setting { train: case.train, choices: Some(choices), ..Setting::default() };
-        let x = wide(&case.x);
-        let forward = forward_exact(&case.config, &weights, &x, setting).expect("a case that runs");
-        let gradients =
-            backward_exact(&case.config, &weights, &x, &forward, &wide(&case.d_output)).expect("a case that runs");
-        case.check(&Got::from_oracle(&forward, &gradients))
+        wrong_with(case, Setting { choices: Some(choices), ..Setting::default() })
     };
     let wrong: Vec<String> = injected_cases().iter().flat_map(check).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_oracle_agrees_where_the_recorded_draws_must_be_given() {
+    let check =
+        |(case, asked): &(Case, Vec<bool>)| wrong_with(case, Setting { asked: Some(asked), ..Setting::default() });
+    let wrong: Vec<String> = drawn_cases().iter().flat_map(check).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -77,6 +90,7 @@ fn the_families_are_all_there() {
         ("gshard_ds_top2/", 3),
         ("gshard_ds_topk_position_3/", 2),
         ("gshard_ds_topk_probs_3/", 2),
+        ("lucid_mixture_of_experts/", 4),
         ("flaxformer_tokens_choose/", 6),
         ("megatron_topk/", 12),
         ("aux_losses/", 47),
@@ -85,5 +99,6 @@ fn the_families_are_all_there() {
         assert_eq!(ids.iter().filter(|id| id.starts_with(family)).count(), count, "cases of {family}");
     }
     assert_eq!(injected.iter().filter(|id| id.starts_with("gshard_fairscale/")).count(), 2, "noisy second choices");
+    assert_eq!(drawn_cases().len(), 2, "drawn second choices");
     assert_eq!(injected.iter().filter(|id| id.starts_with("hf_mixtral/")).count(), 5, "broken ties");
 }

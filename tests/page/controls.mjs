@@ -9,6 +9,7 @@ const CONTROLS = [
   ["scoring", (page) => page.choose("scoring", "sigmoid")],
   ["renormalisation", (page) => page.choose("renormalize", "preDrop")],
   ["draws instead of the best", (page) => page.choose("exploration", "sample")],
+  ["second choices by chance", (page) => page.choose("secondPolicy", "random")],
   ["jitter of the router's input", (page) => page.set("jitter", 4)],
   ["dropout of the router's input", (page) => page.set("dropout", 3)],
   ["seed", (page) => page.set("seed", 8)],

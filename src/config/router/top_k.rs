@@ -20,6 +20,26 @@ pub enum Exploration {
     Sample,
 }
 
+/// Which of a token's choices after the first are asked. One that is not holds no slot, but still counts in the sum by which
+/// [`Renormalize::PreDrop`](super::Renormalize::PreDrop) divides. Shares are those of the chosen weights in their sum, before drops.
+///
+/// # Source
+/// Lepikhin et al. 2020 (GShard), Algorithm 1; the names: Mesh TensorFlow and Lingvo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SecondPolicy {
+    /// All of them.
+    All,
+    /// None.
+    None,
+    /// All of them, but they are drawn from the softmax over the other experts, without replacement.
+    Sampling,
+    /// Each with the probability `min(1, share / threshold)`.
+    Random,
+    /// Those whose share is above the threshold.
+    Threshold,
+}
+
 /// Token-choice top-k routing and its settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,6 +68,12 @@ pub struct TopK {
     pub dropout: f32,
     /// How a token comes to its experts in training; outside training it takes the best.
     pub exploration: Exploration,
+    /// Which choices after the first are asked, in training.
+    pub second_policy: SecondPolicy,
+    /// The same outside training.
+    pub eval_second_policy: SecondPolicy,
+    /// What [`SecondPolicy::Random`] and [`SecondPolicy::Threshold`] compare shares with, above 0 and at most 1.
+    pub second_threshold: f32,
 }
 
 impl TopK {
@@ -65,7 +91,15 @@ impl TopK {
             jitter: 0.0,
             dropout: 0.0,
             exploration: Exploration::Argmax,
+            second_policy: SecondPolicy::All,
+            eval_second_policy: SecondPolicy::All,
+            second_threshold: 0.5,
         }
+    }
+
+    /// Which choices after the first are asked.
+    pub fn second_policy(&self, train: bool) -> SecondPolicy {
+        if train { self.second_policy } else { self.eval_second_policy }
     }
 
     /// Whether nothing but its logits decides which experts a token takes.
@@ -80,6 +114,14 @@ impl TopK {
         let renormalizes =
             [("none", Renormalize::None), ("preDrop", Renormalize::PreDrop), ("postDrop", Renormalize::PostDrop)];
         let explorations = [("argmax", Exploration::Argmax), ("sample", Exploration::Sample)];
+        let policies = [
+            ("all", SecondPolicy::All),
+            ("none", SecondPolicy::None),
+            ("sampling", SecondPolicy::Sampling),
+            ("random", SecondPolicy::Random),
+            ("threshold", SecondPolicy::Threshold),
+        ];
+        let second_policy = f.choice("secondPolicy", &policies)?.unwrap_or(defaults.second_policy);
         let expert_groups = f.whole("expertGroups", EXPERTS)?.unwrap_or(defaults.expert_groups);
         let router = TopK {
             k: defaults.k,
@@ -93,6 +135,9 @@ impl TopK {
             jitter: f.number("jitter")?.map_or(defaults.jitter, |jitter| jitter as f32),
             dropout: f.number("dropout")?.map_or(defaults.dropout, |dropout| dropout as f32),
             exploration: f.choice("exploration", &explorations)?.unwrap_or(defaults.exploration),
+            second_policy,
+            eval_second_policy: f.choice("evalSecondPolicy", &policies)?.unwrap_or(second_policy),
+            second_threshold: f.number("secondThreshold")?.map_or(defaults.second_threshold, |share| share as f32),
         };
         f.finish()?;
         Ok(router)
@@ -139,8 +184,38 @@ impl Router for TopK {
             real(field, f64::from(share), (0.0..1.0).contains(&share), "at least 0 and below 1")?;
         }
         if self.exploration == Exploration::Sample && !self.goes_by_logits() {
-            let wanted = "\"argmax\" beside a selectionBias or a groupLimit, which choose by scores and not by chance";
-            return Err(invalid("router.exploration", "\"sample\"", wanted));
+            return Err(invalid("router.exploration", "\"sample\"", &format!("\"argmax\" {NOT_BY_LOGITS}")));
+        }
+        for (field, policy) in
+            [("router.secondPolicy", self.second_policy), ("router.evalSecondPolicy", self.eval_second_policy)]
+        {
+            self.check_policy(field, policy)?;
+        }
+        let threshold = self.second_threshold;
+        let valid = threshold > 0.0 && threshold <= 1.0;
+        real("router.secondThreshold", f64::from(threshold), valid, "above 0 and at most 1")
+    }
+}
+
+const NOT_BY_LOGITS: &str = "beside a selectionBias or a groupLimit, which choose by scores and not by chance";
+
+impl TopK {
+    fn check_policy(&self, field: &str, policy: SecondPolicy) -> Result<(), Error> {
+        let name = match policy {
+            SecondPolicy::All => return Ok(()),
+            SecondPolicy::None => "\"none\"",
+            SecondPolicy::Sampling => "\"sampling\"",
+            SecondPolicy::Random => "\"random\"",
+            SecondPolicy::Threshold => "\"threshold\"",
+        };
+        if self.k == 1 {
+            return Err(invalid(field, name, "\"all\" where there is no second choice: k = 1"));
+        }
+        if self.exploration == Exploration::Sample {
+            return Err(invalid(field, name, "\"all\" where all choices are drawn: exploration = \"sample\""));
+        }
+        if policy == SecondPolicy::Sampling && !self.goes_by_logits() {
+            return Err(invalid(field, name, &format!("another policy {NOT_BY_LOGITS}")));
         }
         Ok(())
     }

@@ -2,12 +2,12 @@
 //!
 //! # Source
 //! Fedus, Zoph, Shazeer 2021 (Switch), the appendix on exploration: argmax or samples of the softmax; draws without replacement:
-//! Gumbel 1954. Group limits and the selection bias: DeepSeek-AI 2024 (DeepSeek-V3).
+//! Gumbel 1954. What becomes of the second choice: Lepikhin et al. 2020 (GShard), Algorithm 1. Group limits and the selection bias: DeepSeek-AI 2024 (DeepSeek-V3).
 
 use super::Draws;
-use crate::config::{Exploration, TopK};
+use crate::config::{Exploration, SecondPolicy, TopK};
 use crate::reference::routing;
-use crate::rng::DRAW_LANE;
+use crate::rng::{ASK_LANE, DRAW_LANE};
 
 /// The `k` experts a token chooses, best first; of equal ones the lower first. Of drawn ones the first drawn first.
 ///
@@ -15,6 +15,11 @@ use crate::rng::DRAW_LANE;
 pub(super) fn chosen(router: &TopK, h: &[f64], scores: &[f64], draws: Draws) -> Vec<usize> {
     if router.exploration == Exploration::Sample && draws.setting.train {
         return routing::best(&perturbed(h, draws), router.k);
+    }
+    if router.second_policy(draws.setting.train) == SecondPolicy::Sampling {
+        let first = routing::best(h, 1);
+        let others = routing::best(&perturbed(h, draws), router.k).into_iter().filter(|e| !first.contains(e));
+        return first.iter().copied().chain(others).take(router.k).collect();
     }
     if router.goes_by_logits() {
         return routing::best(h, router.k);
@@ -33,6 +38,19 @@ pub(super) fn chosen(router: &TopK, h: &[f64], scores: &[f64], draws: Draws) -> 
         .map(|(e, s)| if open.contains(&(e / size)) { *s } else { f64::NEG_INFINITY })
         .collect();
     routing::best(&within, router.k)
+}
+
+/// Which of the choices of weights `a` are asked: the first always, the others as the policy has it.
+pub(super) fn asked(router: &TopK, a: &[f64], draws: Draws) -> Vec<bool> {
+    let sum: f64 = a.iter().sum();
+    let threshold = f64::from(router.second_threshold);
+    let second = |j: usize| match router.second_policy(draws.setting.train) {
+        SecondPolicy::All | SecondPolicy::Sampling => true,
+        SecondPolicy::None => false,
+        SecondPolicy::Random => draws.uniform(ASK_LANE + j as u32) < a[j] / sum / threshold,
+        SecondPolicy::Threshold => a[j] / sum > threshold,
+    };
+    (0..a.len()).map(|j| j == 0 || second(j)).collect()
 }
 
 /// Logits whose largest are draws from their softmax.

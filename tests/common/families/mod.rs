@@ -7,6 +7,7 @@ pub mod ffn_big;
 pub mod flaxformer;
 pub mod gshard;
 pub mod huggingface;
+pub mod lucidrains;
 pub mod megatron;
 pub mod pot;
 mod rows;

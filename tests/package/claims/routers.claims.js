@@ -13,6 +13,8 @@ const TABLE = new Uint32Array(10).map((_, id) => (id * 3) % 4);
 /** Layers by what they are; `options`: those of forward. */
 const LAYERS = {
   "topK by draws": { router: { kind: "topK", k: 2, exploration: "sample", jitter: 0.1, dropout: 0.2 } },
+  "topK, second choices by chance": { router: { kind: "topK", k: 2, renormalize: "preDrop", secondPolicy: "random" } },
+  "topK, second choices drawn": { router: { kind: "topK", k: 3, secondPolicy: "sampling", evalSecondPolicy: "all" } },
   "expertChoice by factor": { router: { kind: "expertChoice", capacityFactor: 1.5 } },
   "expertChoice by slots": { router: { kind: "expertChoice", slots: 3 } },
   "sinkhorn": { router: { kind: "sinkhorn", k: 2, epsilon: 0.5, iterations: 8, tolerance: 0, gate: "softmax" } },
@@ -34,6 +36,7 @@ const CONFIGS = {
     "router.exploration",
   ],
   "a capacity beside experts that choose": [{ router: { kind: "expertChoice" }, capacity: { slots: 2 } }, "capacity"],
+  "a policy for second choices where there are none": [{ router: { kind: "topK", k: 1, secondPolicy: "none" } }, "router.secondPolicy"],
   "no entropy": [{ router: { kind: "sinkhorn", k: 1, epsilon: 0 } }, "router.epsilon"],
   "no table": [{ router: { kind: "hash" } }, "router.table"],
   "a table with an expert that is not there": [{ router: { kind: "hash", table: new Uint32Array([0, 4]) } }, "router.table[1]"],

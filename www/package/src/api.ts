@@ -196,6 +196,17 @@ export interface TopKRouterConfig {
    * nor `groupLimit`.
    */
   exploration?: "argmax" | "sample";
+  /**
+   * Which choices after the first are asked (GShard): `"all"` (the default); `"none"`; `"sampling"`: all, but drawn from the softmax
+   * over the other experts; `"random"`: each with the probability `min(1, share / secondThreshold)`; `"threshold"`: those whose share
+   * is above it. A share is a choice's part in the sum of the token's weights, before drops. One that is not asked shows as -1, holds
+   * no slot, and still counts in the sum of `renormalize: "preDrop"`, which is GShard's.
+   */
+  secondPolicy?: "all" | "none" | "sampling" | "random" | "threshold";
+  /** The same where `train` is false; default: as `secondPolicy`. */
+  evalSecondPolicy?: "all" | "none" | "sampling" | "random" | "threshold";
+  /** Above 0 and at most 1; default 0.5: GShard's. Mesh TensorFlow has 0.2. */
+  secondThreshold?: number;
 }
 
 /** Each expert takes its best tokens of a group (Zhou et al. 2022): exactly balanced, none to several experts a token. */

@@ -2,7 +2,10 @@
 
 use std::rc::Rc;
 
-use webmoe::config::{Exploration, LayerConfig, RouterConfig, Scoring, SharedExpert, SoftmaxOver, TopK};
+use webmoe::config::{
+    Capacity, Exploration, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert, Slots,
+    SoftmaxOver, TopK,
+};
 use webmoe::engine::Engine;
 use webmoe::session::ForwardOptions;
 
@@ -11,11 +14,15 @@ use super::super::super::inputs::weights;
 use super::super::super::trial::{Trial, check_trials};
 use super::{bounded, layer_with};
 
-/// Layers of every form of it that the claims about token choice do not know.
+/// Layers of every form that the claims about token choice do not know.
 pub fn examples(experts: usize) -> Vec<LayerConfig> {
     vec![
         layer(experts, TopK { dropout: 0.2, ..sampled(2) }),
         LayerConfig { capacity: bounded(2), ..layer(experts, sampled(1)) },
+        layer(experts, second(SecondPolicy::Random)),
+        layer(experts, second(SecondPolicy::Sampling)),
+        layer(experts, TopK { eval_second_policy: SecondPolicy::All, ..second(SecondPolicy::Threshold) }),
+        LayerConfig { capacity: bounded(2), ..layer(experts, second(SecondPolicy::None)) },
     ]
 }
 
@@ -26,6 +33,11 @@ fn layer(experts: usize, router: TopK) -> LayerConfig {
 
 fn sampled(k: usize) -> TopK {
     TopK { exploration: Exploration::Sample, ..TopK::new(k) }
+}
+
+fn second(second_policy: SecondPolicy) -> TopK {
+    let renormalize = Renormalize::PreDrop;
+    TopK { second_policy, eval_second_policy: second_policy, renormalize, second_threshold: 0.3, ..TopK::new(2) }
 }
 
 pub async fn drawn_choices_agree_with_the_oracle(engine: &Rc<Engine>) {
@@ -51,6 +63,34 @@ pub async fn drawn_choices_agree_with_the_oracle(engine: &Rc<Engine>) {
         ],
     )
     .await;
+}
+
+pub async fn every_policy_for_second_choices_agrees_with_the_oracle(engine: &Rc<Engine>) {
+    let mut trials = Vec::new();
+    for policy in [SecondPolicy::None, SecondPolicy::Sampling, SecondPolicy::Random, SecondPolicy::Threshold] {
+        let two = second(policy);
+        let three = TopK { k: 3, softmax_over: SoftmaxOver::Selected, renormalize: Renormalize::PostDrop, ..two.clone() };
+        let sigmoid = TopK { scoring: Scoring::Sigmoid, renormalize: Renormalize::None, ..three.clone() };
+        let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
+        let slots = Slots::Fixed { slots: 6 };
+        let by = |priority| Capacity::Bounded { slots: slots.clone(), priority, order: Order::Token };
+        let trial = |name: &str, config: LayerConfig, count| Trial::new(format!("{policy:?}, {name}"), config, count);
+        trials.extend([
+            trial("two choices", layer(5, two.clone()), 37),
+            trial("three choices", layer(7, three), 48),
+            trial("sigmoids", layer(7, sigmoid.clone()), 37),
+            Trial { train: false, step: 70_000, ..trial("outside training", layer(5, two.clone()), 37) },
+            Trial { change: |w| w.router.fill(0.0), ties: true, ..trial("ties", layer(6, two.clone()), 20) },
+            trial("all experts", layer(2, two.clone()), 9),
+            trial("one token", layer(4, two.clone()), 1),
+            trial("no tokens", layer(4, two.clone()), 0),
+            trial("drops", LayerConfig { capacity: bounded(4), groups: 4, ..layer(4, two.clone()) }, 64),
+            trial("the largest weights first", LayerConfig { capacity: by(Priority::Weight), ..layer(4, two.clone()) }, 40),
+            trial("in random order", LayerConfig { capacity: by(Priority::Random), ..layer(4, sigmoid) }, 40),
+            trial("a mesh", LayerConfig { groups: 4, devices: 4, shared_expert, ..layer(8, two) }, 64),
+        ]);
+    }
+    check_trials(engine, &trials).await;
 }
 
 pub async fn noise_on_the_routers_input_agrees_with_the_oracle(engine: &Rc<Engine>) {

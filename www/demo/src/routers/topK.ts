@@ -1,6 +1,26 @@
 import type { TopKRouterConfig } from "webmoe";
-import { number, word, type RouterKind } from "./kind";
+import { number, word, type RouterKind, type Values } from "./kind";
 import { best, choices, scoring } from "./shared";
+
+const drawn = (values: Values): boolean => values["exploration"] === "sample";
+const compared = (values: Values): boolean => ["random", "threshold"].includes(String(values["secondPolicy"]));
+/** A policy means something where there are second choices, and not all of them are drawn anyway. */
+const hasPolicy = (values: Values): boolean => number(values, "k") > 1 && !drawn(values);
+
+/** What becomes of the choices after the first, where there is more to say. */
+const POLICIES: Record<string, string> = {
+  none: "asks the first alone",
+  sampling: "asks the first, and draws the others from the softmax",
+  random: "asks the first, and the others by chance",
+  threshold: "asks the first, and the others that weigh enough beside it",
+};
+
+function tell(values: Values): string {
+  const k = number(values, "k");
+  if (drawn(values)) return `each token draws ${k} from the softmax of its logits, without replacement`;
+  const policy = hasPolicy(values) ? POLICIES[word(values, "secondPolicy")] : undefined;
+  return `each token takes its ${best(k)}${policy === undefined ? "" : `, ${policy}`}`;
+}
 
 export const topK: RouterKind = {
   kind: "topK",
@@ -29,6 +49,29 @@ export const topK: RouterKind = {
       ],
       hint: "What is drawn differs from step to step.",
     },
+    {
+      as: "words",
+      name: "secondPolicy",
+      label: "Second choices",
+      initial: "all",
+      options: [
+        { value: "all", label: "all" },
+        { value: "none", label: "none" },
+        { value: "sampling", label: "drawn" },
+        { value: "random", label: "by chance" },
+        { value: "threshold", label: "above a share" },
+      ],
+      shown: hasPolicy,
+    },
+    {
+      as: "few",
+      name: "secondThreshold",
+      label: "Share that is enough",
+      initial: 0.5,
+      values: [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1],
+      hint: "Of a second choice in the sum of the token’s weights.",
+      shown: (values) => hasPolicy(values) && compared(values),
+    },
     { as: "few", name: "jitter", label: "Jitter of the router’s input", initial: 0, values: [0, 0.01, 0.1, 0.3, 0.9] },
     { as: "few", name: "dropout", label: "Dropout of the router’s input", initial: 0, values: [0, 0.1, 0.3, 0.5] },
   ],
@@ -40,11 +83,10 @@ export const topK: RouterKind = {
     scoring: word(values, "scoring"),
     renormalize: word(values, "renormalize"),
     exploration: word(values, "exploration"),
+    secondPolicy: hasPolicy(values) ? word(values, "secondPolicy") : "all",
+    secondThreshold: number(values, "secondThreshold"),
     jitter: number(values, "jitter"),
     dropout: number(values, "dropout"),
   }),
-  tell: (values) =>
-    values["exploration"] === "sample"
-      ? `each token draws ${number(values, "k")} by these scores, without replacement`
-      : `each token takes its ${best(number(values, "k"))}`,
+  tell,
 };
