@@ -9,7 +9,7 @@
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read_write> router: array<f32>;    // f32[2, T, stride]: [0] logits, [1] scores, written here
 @group(0) @binding(2) var<storage, read> bias: array<f32>;            // f32[E], or f32[G, E] of logits, read if BIASED
-@group(0) @binding(3) var<storage, read_write> expert_of: array<u32>; // u32[T, k], with DECLINED where one is not asked
+@group(0) @binding(3) var<storage, read_write> expert_of: array<u32>; // u32[T, k], with DECLINED where one is not asked, NONE after the last
 @group(0) @binding(4) var<storage, read_write> chosen: array<f32>;    // f32[T, columns]: score of each choice, then the shared gate
 @group(0) @binding(5) var<storage, read_write> stats: array<vec4f>;   // f32[T, 4]: logsumexp of the logits, best score, sum of scores, 0
 
@@ -27,6 +27,8 @@ const OTHERS = 2u;      // the best, and the others so drawn
 const ALONE = 3u;       // of the best only the first is asked
 const CHANCE = 4u;      // the first, and the others with the probability share / threshold
 const THRESHOLD = 5u;   // the first, and the others whose share is above the threshold
+const COVER = 6u;       // the best, until their scores are the threshold's part of all
+const ABOVE = 7u;       // the best, as long as they score above the threshold
 
 const LOWEST = -0x1.fffffep+127f;
 
@@ -139,6 +141,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var chosen_largest = LOWEST;
     // the first choice that is not after the one before it in the same order
     let drawn_from = select(0u, 1u, POLICY == OTHERS);
+    var count = dims.choices;
+    var covered = 0.0;
+    let cover = dims.threshold * select(1.0, total, SIGMOID == 1u);
     for (var j = 0u; j < dims.choices; j++) {
         var e_best = 0u;
         var k_best = 0.0;
@@ -153,19 +158,26 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             let later = j <= drawn_from || v < last_key || (v == last_key && e > last);
             if (later && (!found || v > k_best)) { e_best = e; k_best = v; found = true; }
         }
+        let score = router[scores_at + e_best];
+        if ((POLICY == COVER && covered >= cover) || (POLICY == ABOVE && score <= dims.threshold)) { count = j; break; }
+        covered += score;
         if (j == 0u) { best = e_best; }
         last = e_best;
         last_key = k_best;
         expert_of[t * dims.choices + j] = e_best;
-        chosen[t * dims.columns + j] = router[scores_at + e_best];
+        chosen[t * dims.columns + j] = score;
         chosen_largest = max(chosen_largest, router[logits_at + e_best]);
+    }
+    for (var j = count; j < dims.choices; j++) {
+        expert_of[t * dims.choices + j] = NONE;
+        chosen[t * dims.columns + j] = 0.0;
     }
     if (SELECTED == 1u) {
         var over = 0.0;
-        for (var j = 0u; j < dims.choices; j++) {
+        for (var j = 0u; j < count; j++) {
             over += exp(router[logits_at + expert_of[t * dims.choices + j]] - chosen_largest);
         }
-        for (var j = 0u; j < dims.choices; j++) {
+        for (var j = 0u; j < count; j++) {
             chosen[t * dims.columns + j] = exp(router[logits_at + expert_of[t * dims.choices + j]] - chosen_largest) / over;
         }
     }

@@ -52,13 +52,14 @@ fn layers() -> Vec<LayerConfig> {
 /// The router and the capacity in the words of a description, without what says nothing about who goes where, and without the
 /// usual.
 fn words(config: &LayerConfig) -> String {
-    const UNTOLD: [&str; 14] = [
+    const UNTOLD: [&str; 15] = [
         "kind",
         "table",
         "exchange",
         "scale",
         "jitter",
         "dropout",
+        "evalSecondPolicy",
         "secondThreshold",
         "scoring",
         "softmaxOver",

@@ -180,6 +180,10 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "jitter": -0.5 })), "router.jitter", "-0.5");
     assert_invalid(router(json!({ "secondThreshold": 0 })), "router.secondThreshold", "0");
     assert_invalid(router(json!({ "secondThreshold": 1.5 })), "router.secondThreshold", "1.5");
+    assert_invalid(router(json!({ "topP": 0 })), "router.topP", "0");
+    assert_invalid(router(json!({ "topP": 1.5 })), "router.topP", "1.5");
+    assert_invalid(router(json!({ "minScore": 1 })), "router.minScore", "1");
+    assert_invalid(router(json!({ "minScore": -0.5 })), "router.minScore", "-0.5");
     assert_invalid(router(json!({ "dropout": 1 })), "router.dropout", "1");
     assert_invalid(router(json!({ "dropout": -0.5 })), "router.dropout", "-0.5");
     assert_invalid(router(json!({ "expertGroups": 3 })), "router.expertGroups", "3");
@@ -267,6 +271,8 @@ fn numbers_that_are_not_numbers_are_refused_wherever_they_come_from() {
         ("router.scale", router(TopK { scale: f32::NAN, ..TopK::new(2) })),
         ("router.jitter", router(TopK { jitter: f32::NAN, ..TopK::new(2) })),
         ("router.dropout", router(TopK { dropout: f32::NAN, ..TopK::new(2) })),
+        ("router.topP", router(TopK { top_p: Some(f32::NAN), ..TopK::new(2) })),
+        ("router.minScore", router(TopK { min_score: Some(f32::NAN), ..TopK::new(2) })),
         ("router.secondThreshold", router(TopK { second_threshold: f32::NAN, ..TopK::new(2) })),
         ("lossWeights.z", LayerConfig { loss_weights: [("z".to_owned(), f32::NAN)].into(), ..layer() }),
     ] {
@@ -351,6 +357,27 @@ fn a_policy_for_second_choices_wants_some_that_it_can_decide_about() {
     let biased = json!({ "secondPolicy": "sampling", "expertGroups": 4, "groupLimit": 2 });
     assert_invalid(router(biased), "router.secondPolicy", "\"sampling\"");
     assert!(parse(&router(json!({ "secondPolicy": "random", "expertGroups": 4, "groupLimit": 2 }))).is_ok());
+}
+
+#[test]
+fn one_setting_alone_makes_the_number_of_experts_vary() {
+    let both = json!({ "topP": 0.5, "minScore": 0.25 });
+    assert_invalid(router(both), "router.minScore", "0.25");
+    for (field, value, got) in [("topP", 0.5, "0.5"), ("minScore", 0.25, "0.25")] {
+        let alone = parse(&router(json!({ field: value }))).expect("valid");
+        assert_eq!(serde_json::to_value(&alone).expect("plain data")["router"][field], value);
+        for other in [
+            json!({ "selectionBias": [0, 0, 0, 0, 0, 0, 0, 0] }),
+            json!({ "expertGroups": 4, "groupLimit": 2 }),
+            json!({ "exploration": "sample" }),
+            json!({ "secondPolicy": "random" }),
+            json!({ "evalSecondPolicy": "none" }),
+        ] {
+            let mut changes = other.clone();
+            changes[field] = json!(value);
+            assert_invalid(router(changes), &format!("router.{field}"), got);
+        }
+    }
 }
 
 #[test]

@@ -2,13 +2,13 @@
 
 use super::activation::{exp, sigmoid};
 use super::gumbel::gumbel;
-use super::{Access::*, Call, DECLINED, Dims, Kernel, Slice, bound};
+use super::{Access::*, Call, DECLINED, Dims, Kernel, NONE, Slice, bound};
 use crate::{rng, shader};
 
 /// Scores of every token and its `k` best experts: larger score first, equal scores to the lower expert.
 ///
 /// - 1 logits and scores: `f32[2, T, stride]`, 2 `bias`: `f32[E]`, or `f32[G, E]`
-/// - 3 `expert_of`: `u32[T, k]`, with [`DECLINED`] where one is not asked, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
+/// - 3 `expert_of`: `u32[T, k]`, with [`DECLINED`] where one is not asked and [`NONE`] after the last, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
 ///
 /// # Source
 /// Shazeer et al. 2017 (top-k), Lepikhin et al. 2020 (GShard: which second choices are asked), Fedus et al. 2021 (Switch; choices drawn in training), DeepSeek-AI 2024 (sigmoid, selection bias, group limit).
@@ -30,6 +30,8 @@ const OTHERS: u32 = 2;
 const ALONE: u32 = 3;
 const CHANCE: u32 = 4;
 const THRESHOLD: u32 = 5;
+const COVER: u32 = 6;
+const ABOVE: u32 = 7;
 
 fn finite(v: f32) -> f32 {
     if v.is_nan() { LOWEST } else { v.clamp(LOWEST, f32::MAX) }
@@ -95,21 +97,30 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             keys[order[0] as usize] = f32::INFINITY;
         }
         best_first(&mut order, &keys, k);
-        expert_of.u32_mut()[t * k..][..k].copy_from_slice(&order[..k]);
-
-        for (c, e) in chosen.iter_mut().zip(&order[..k]) {
+        let all = if on("SIGMOID") { s.iter().sum() } else { 1.0 };
+        let count = match policy {
+            COVER => covering(order[..k].iter().map(|e| s[*e as usize]), dims.threshold * all),
+            ABOVE => order[..k].iter().take_while(|e| s[**e as usize] > dims.threshold).count(),
+            _ => k,
+        };
+        let experts_of = &mut expert_of.u32_mut()[t * k..][..k];
+        experts_of[..count].copy_from_slice(&order[..count]);
+        experts_of[count..].fill(NONE);
+        chosen[count..k].fill(0.0);
+        let order = &order[..count];
+        for (c, e) in chosen.iter_mut().zip(order) {
             *c = s[*e as usize];
         }
         if on("SELECTED") {
-            let largest = order[..k].iter().map(|e| h[*e as usize]).fold(LOWEST, f32::max);
-            for (c, e) in chosen.iter_mut().zip(&order[..k]) {
+            let largest = order.iter().map(|e| h[*e as usize]).fold(LOWEST, f32::max);
+            for (c, e) in chosen.iter_mut().zip(order) {
                 *c = exp(h[*e as usize] - largest);
             }
-            let over: f32 = chosen[..k].iter().sum();
-            chosen[..k].iter_mut().for_each(|c| *c /= over);
+            let over: f32 = chosen[..count].iter().sum();
+            chosen[..count].iter_mut().for_each(|c| *c /= over);
         }
         if [ALONE, CHANCE, THRESHOLD].contains(&policy) {
-            decline(dims, policy, t as u32, &chosen[..k], &mut expert_of.u32_mut()[t * k..][..k]);
+            decline(dims, policy, t as u32, &chosen[..k], experts_of);
         }
     }
 }
@@ -121,6 +132,17 @@ fn best_first(order: &mut [u32], keys: &[f32], n: usize) {
         order.select_nth_unstable_by(n - 1, ahead);
     }
     order[..n].sort_unstable_by(ahead);
+}
+
+/// How many of the scores it takes for their sum to reach `cover`; all if they do not.
+fn covering(scores: impl Iterator<Item = f32>, cover: f32) -> usize {
+    let mut covered = 0.0;
+    let short = |score: &f32| {
+        let short = covered < cover;
+        covered += score;
+        short
+    };
+    scores.take_while(short).count()
 }
 
 /// Turns logits into keys whose largest are draws from their softmax.

@@ -81,7 +81,8 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig) -> Dims {
     match router {
         RouterConfig::TopK(router) => {
             let (expert_groups, group_limit) = (router.expert_groups as u32, router.group_limit as u32);
-            Dims { expert_groups, group_limit, threshold: router.second_threshold, ..dims }
+            let threshold = router.top_p.or(router.min_score).unwrap_or(router.second_threshold);
+            Dims { expert_groups, group_limit, threshold, ..dims }
         }
         RouterConfig::ExpertChoice(_) => dims,
         RouterConfig::Sinkhorn(router) => {

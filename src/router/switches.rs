@@ -1,6 +1,9 @@
 //! Override constants of the routing kernels, forward and backward, from a layer's description.
 
-use crate::config::{Chooses, Exploration, Gate, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SoftmaxOver};
+use crate::config::{
+    Chooses, Exploration, Gate, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy,
+    SoftmaxOver,
+};
 use crate::kernels::{BLOCK, Constants};
 
 /// Switches of the kernels that every router shares.
@@ -28,6 +31,8 @@ impl Switches<'_> {
         let RouterConfig::TopK(router) = &self.0.router else { return 0 };
         match router.second_policy(train) {
             SecondPolicy::All if train && router.exploration == Exploration::Sample => 1,
+            SecondPolicy::All if router.top_p.is_some() => 6,
+            SecondPolicy::All if router.min_score.is_some() => 7,
             SecondPolicy::All => 0,
             SecondPolicy::Sampling => 2,
             SecondPolicy::None => 3,

@@ -1,7 +1,9 @@
 //! Every recorded case that the layer can express, and those that only the oracle can.
 
 use super::case::{Case, What};
-use super::families::{aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, lucidrains, megatron, pot};
+use super::families::{
+    aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, lucidrains, megatron, pot,
+};
 
 /// What was recorded and cannot be said in terms of the layer's public interface, and why.
 ///

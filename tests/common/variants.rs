@@ -7,7 +7,7 @@ use webmoe::shader::{Tile, Tiling};
 pub fn values(constant: &str) -> &'static [u32] {
     match constant {
         "ACTIVATION" => &[0, 1, 2, 3],
-        "POLICY" => &[0, 1, 2, 3, 4, 5],
+        "POLICY" => &[0, 1, 2, 3, 4, 5, 6, 7],
         "PRIORITY" => &[1, 2, 3],
         "RENORMALIZE" => &[0, 1, 2],
         "AGAIN" | "BIASED" | "FINAL" | "GROUPED" => &[0, 1, 2],

@@ -158,6 +158,18 @@ fn gradients_are_right_for_every_policy_for_second_choices() {
 }
 
 #[test]
+fn gradients_are_right_for_tokens_that_take_as_many_experts_as_they_need() {
+    for renormalize in [Renormalize::None, Renormalize::PreDrop, Renormalize::PostDrop] {
+        for (scoring, softmax_over) in WEIGHINGS {
+            for (top_p, min_score) in [(Some(0.6), None), (None, Some(0.3))] {
+                let router = TopK { scoring, softmax_over, renormalize, top_p, min_score, ..TopK::new(3) };
+                assert_differences_agree(&format!("{router:?}"), &layer(router.clone()));
+            }
+        }
+    }
+}
+
+#[test]
 fn gradients_are_right_for_a_residual_expert() {
     let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
     for scoring in [Scoring::Softmax, Scoring::Sigmoid] {

@@ -74,6 +74,13 @@ pub struct TopK {
     pub eval_second_policy: SecondPolicy,
     /// What [`SecondPolicy::Random`] and [`SecondPolicy::Threshold`] compare shares with, above 0 and at most 1.
     pub second_threshold: f32,
+    /// A token takes no more experts than it needs for their scores to be this share of all, above 0 and at most 1; still at
+    /// most `k`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f32>,
+    /// A token takes only experts that score above this, from 0 to below 1; still at most `k`, maybe none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_score: Option<f32>,
 }
 
 impl TopK {
@@ -94,6 +101,8 @@ impl TopK {
             second_policy: SecondPolicy::All,
             eval_second_policy: SecondPolicy::All,
             second_threshold: 0.5,
+            top_p: None,
+            min_score: None,
         }
     }
 
@@ -138,6 +147,8 @@ impl TopK {
             second_policy,
             eval_second_policy: f.choice("evalSecondPolicy", &policies)?.unwrap_or(second_policy),
             second_threshold: f.number("secondThreshold")?.map_or(defaults.second_threshold, |share| share as f32),
+            top_p: f.number("topP")?.map(|share| share as f32),
+            min_score: f.number("minScore")?.map(|score| score as f32),
         };
         f.finish()?;
         Ok(router)
@@ -193,13 +204,42 @@ impl Router for TopK {
         }
         let threshold = self.second_threshold;
         let valid = threshold > 0.0 && threshold <= 1.0;
-        real("router.secondThreshold", f64::from(threshold), valid, "above 0 and at most 1")
+        real("router.secondThreshold", f64::from(threshold), valid, "above 0 and at most 1")?;
+        self.check_number()
     }
 }
 
 const NOT_BY_LOGITS: &str = "beside a selectionBias or a groupLimit, which choose by scores and not by chance";
 
 impl TopK {
+    /// Checks what makes the number of a token's experts vary.
+    fn check_number(&self) -> Result<(), Error> {
+        if let Some(share) = self.top_p {
+            real("router.topP", f64::from(share), share > 0.0 && share <= 1.0, "above 0 and at most 1")?;
+        }
+        if let Some(score) = self.min_score {
+            real("router.minScore", f64::from(score), (0.0..1.0).contains(&score), "at least 0 and below 1")?;
+        }
+        let (field, value) = match (self.top_p, self.min_score) {
+            (None, None) => return Ok(()),
+            (Some(_), Some(score)) => {
+                return Err(invalid("router.minScore", score, "left out beside topP, or topP beside it"));
+            }
+            (Some(share), None) => ("router.topP", share),
+            (None, Some(score)) => ("router.minScore", score),
+        };
+        let wanted = if !self.goes_by_logits() {
+            "left out beside a selectionBias or a groupLimit, which choose by something else than scores"
+        } else if self.exploration == Exploration::Sample {
+            "left out where choices are drawn: exploration = \"sample\""
+        } else if [self.second_policy, self.eval_second_policy] != [SecondPolicy::All; 2] {
+            "left out beside a secondPolicy, which decides about the same choices"
+        } else {
+            return Ok(());
+        };
+        Err(invalid(field, value, wanted))
+    }
+
     fn check_policy(&self, field: &str, policy: SecondPolicy) -> Result<(), Error> {
         let name = match policy {
             SecondPolicy::All => return Ok(()),

@@ -2,14 +2,14 @@
 //!
 //! # Source
 //! Fedus, Zoph, Shazeer 2021 (Switch), the appendix on exploration: argmax or samples of the softmax; draws without replacement:
-//! Gumbel 1954. What becomes of the second choice: Lepikhin et al. 2020 (GShard), Algorithm 1. Group limits and the selection bias: DeepSeek-AI 2024 (DeepSeek-V3).
+//! Gumbel 1954. As many experts as it takes: Huang et al. 2024 (top-P). What becomes of the second choice: Lepikhin et al. 2020 (GShard), Algorithm 1. Group limits and the selection bias: DeepSeek-AI 2024 (DeepSeek-V3).
 
 use super::Draws;
 use crate::config::{Exploration, SecondPolicy, TopK};
 use crate::reference::routing;
 use crate::rng::{ASK_LANE, DRAW_LANE};
 
-/// The `k` experts a token chooses, best first; of equal ones the lower first. Of drawn ones the first drawn first.
+/// The experts a token chooses, at most `k`, best first; of equal ones the lower first. Of drawn ones the first drawn first.
 ///
 /// Plain scores have the order of their logits, which do not round to equal ones where the scores do.
 pub(super) fn chosen(router: &TopK, h: &[f64], scores: &[f64], draws: Draws) -> Vec<usize> {
@@ -22,7 +22,9 @@ pub(super) fn chosen(router: &TopK, h: &[f64], scores: &[f64], draws: Draws) -> 
         return first.iter().copied().chain(others).take(router.k).collect();
     }
     if router.goes_by_logits() {
-        return routing::best(h, router.k);
+        let mut best = routing::best(h, router.k);
+        best.truncate(wanted(router, scores, &best));
+        return best;
     }
     let bias = |e: usize| router.selection_bias.as_ref().map_or(0.0, |bias| f64::from(bias[e]));
     let biased: Vec<f64> = scores.iter().enumerate().map(|(e, s)| s + bias(e)).collect();
@@ -38,6 +40,19 @@ pub(super) fn chosen(router: &TopK, h: &[f64], scores: &[f64], draws: Draws) -> 
         .map(|(e, s)| if open.contains(&(e / size)) { *s } else { f64::NEG_INFINITY })
         .collect();
     routing::best(&within, router.k)
+}
+
+/// How many of its `best` experts a token takes.
+fn wanted(router: &TopK, scores: &[f64], best: &[usize]) -> usize {
+    if let Some(share) = router.top_p {
+        let all: f64 = scores.iter().sum();
+        let covers = |n: &usize| best[..*n].iter().map(|&e| scores[e]).sum::<f64>() >= f64::from(share) * all;
+        return (1..=best.len()).find(covers).unwrap_or(best.len());
+    }
+    match router.min_score {
+        Some(least) => best.iter().filter(|&&e| scores[e] > f64::from(least)).count(),
+        None => best.len(),
+    }
 }
 
 /// Which of the choices of weights `a` are asked: the first always, the others as the policy has it.

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use webmoe::config::{
-    Activation, Capacity, Exploration, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert, Slots,
-    TopK,
+    Activation, Capacity, Exploration, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy,
+    SharedExpert, Slots, TopK,
 };
 use webmoe::engine::{Counters, Engine};
 use webmoe::session::ForwardOptions;
@@ -70,6 +70,7 @@ pub async fn no_setting_of_the_router_adds_a_dispatch(engine: &Rc<Engine>) {
                 (Order::Token, Some(SharedExpert { d_ff: 9, gate: true }), full.clone()),
                 (Order::Rank, None, TopK { exploration: Exploration::Sample, ..TopK::new(2) }),
                 (Order::Rank, None, TopK { second_policy: SecondPolicy::Random, ..TopK::new(2) }),
+                (Order::Rank, None, TopK { top_p: Some(0.5), ..TopK::new(4) }),
             ] {
                 let config = LayerConfig {
                     capacity: bounded(priority, order),

@@ -65,7 +65,8 @@ fn case(f: &Fixture) -> Case {
     let load = f.f64s("out.tokens_per_expert");
     let over_groups = (0..e).map(|expert| load.iter().skip(expert).step_by(e).sum()).collect();
     let same = |what, name: &str| Expect::all(what, f.f64s(name), f.tol(name));
-    let balance = Expect::all(What::Loss("loadBalanceFirst"), vec![f.scalar("balance_loss")], Tol { abs: 0.0, rel: 1e-4 });
+    let balance =
+        Expect::all(What::Loss("loadBalanceFirst"), vec![f.scalar("balance_loss")], Tol { abs: 0.0, rel: 1e-4 });
     let expect = vec![
         same(What::Output, "out.y"),
         same(What::Weights, "out.combine_weight_te"),

@@ -25,7 +25,8 @@ fn experts_are_drawn_as_often_as_the_softmax_says() {
 fn two_experts_are_drawn_without_replacement() {
     let forward = run(&layer(4, sampled(2)), &repeated(&ROW, TOKENS), Setting::TRAIN);
     let p = softmax(&ROW);
-    let pairs: Vec<(usize, usize)> = (0..16).map(|i| (i / 4, i % 4)).filter(|(first, second)| first != second).collect();
+    let pairs: Vec<(usize, usize)> =
+        (0..16).map(|i| (i / 4, i % 4)).filter(|(first, second)| first != second).collect();
     let drawn = |pair: &(usize, usize)| {
         let rows = forward.routing.experts.chunks_exact(2);
         rows.filter(|row| **row == [pair.0 as i32, pair.1 as i32]).count()
@@ -45,7 +46,8 @@ fn a_drawn_expert_has_its_softmax_share_as_weight() {
 #[test]
 fn with_all_experts_drawn_only_their_order_is_left_to_chance() {
     let logits = repeated(&ROW, 64);
-    let (drawn, best) = (run(&layer(4, sampled(4)), &logits, Setting::TRAIN), run(&layer(4, TopK::new(4)), &logits, Setting::TRAIN));
+    let (drawn, best) =
+        (run(&layer(4, sampled(4)), &logits, Setting::TRAIN), run(&layer(4, TopK::new(4)), &logits, Setting::TRAIN));
     assert_ne!(drawn.routing.experts, best.routing.experts);
     assert_close("output", &drawn.output, &best.output, 4, Tol { abs: 1e-12, rel: 0.0 });
 }
@@ -82,6 +84,7 @@ fn an_expert_sees_the_token_without_noise() {
     let plain = LayerConfig::new(6, 10, 1, RouterConfig::TopK(TopK::new(1)));
     let noisy = RouterConfig::TopK(TopK { jitter: 0.5, dropout: 0.5, ..TopK::new(1) });
     let x: Vec<f32> = (0..48).map(|i| (i as f32).sin()).collect();
-    let output = |config: &LayerConfig| forward(config, &init(&plain), &x, Setting::TRAIN).expect("a layer that runs").output;
+    let output =
+        |config: &LayerConfig| forward(config, &init(&plain), &x, Setting::TRAIN).expect("a layer that runs").output;
     assert_eq!(output(&LayerConfig { router: noisy, ..plain.clone() }), output(&plain));
 }

@@ -1,6 +1,7 @@
 //! What token choice may do besides taking the best: against arithmetic, on tokens that are their own logits.
 
 mod exploration;
+mod number;
 mod second;
 
 use webmoe::config::{LayerConfig, TopK};

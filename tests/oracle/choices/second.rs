@@ -90,12 +90,17 @@ fn with_no_second_choices_the_assignment_is_that_of_switch() {
     let share_of_first = |(row, weight): (&[f32], &f64)| if *weight > 0.0 { 1.0 - share(row) } else { 0.0 };
     let pre_drop: Vec<f64> = logits.chunks_exact(4).zip(&switch.routing.weights).map(share_of_first).collect();
     let kept: Vec<f64> = switch.routing.kept.iter().map(|kept| f64::from(u8::from(*kept))).collect();
-    for (renormalize, want) in
-        [(Renormalize::None, &switch.routing.weights), (Renormalize::PreDrop, &pre_drop), (Renormalize::PostDrop, &kept)]
-    {
+    for (renormalize, want) in [
+        (Renormalize::None, &switch.routing.weights),
+        (Renormalize::PreDrop, &pre_drop),
+        (Renormalize::PostDrop, &kept),
+    ] {
         let forward = alone(renormalize);
         assert_eq!(plan(&forward, 2), plan(&switch, 1), "{renormalize:?}");
-        assert_eq!((&forward.routing.demanded, &forward.routing.load), (&switch.routing.demanded, &switch.routing.load));
+        assert_eq!(
+            (&forward.routing.demanded, &forward.routing.load),
+            (&switch.routing.demanded, &switch.routing.load)
+        );
         assert_eq!(forward.losses["loadBalance"], switch.losses["loadBalance"], "{renormalize:?}");
         let weights: Vec<f64> = forward.routing.weights.chunks_exact(2).map(|row| row[0]).collect();
         assert_close(&format!("weights, {renormalize:?}"), &weights, want, 1, TOL);
@@ -119,7 +124,8 @@ fn a_second_choice_that_is_not_asked_holds_no_slot() {
 
 #[test]
 fn a_sampled_second_choice_follows_the_softmax_without_the_first() {
-    let forward = run(&layer(4, top_2(SecondPolicy::Sampling, Renormalize::PreDrop)), &repeated(&ROW, TOKENS), Setting::TRAIN);
+    let forward =
+        run(&layer(4, top_2(SecondPolicy::Sampling, Renormalize::PreDrop)), &repeated(&ROW, TOKENS), Setting::TRAIN);
     assert!(forward.routing.experts.chunks_exact(2).all(|row| row[0] == 2), "the first is the best");
     let counts: Vec<usize> =
         [0, 1, 3].map(|e| forward.routing.experts.chunks_exact(2).filter(|row| row[1] == e).count()).into();
@@ -157,7 +163,8 @@ fn the_order_of_one_groups_tokens_leaves_the_other_groups_alone() {
         let logits = noise(4 * 32);
         let (first, second) = logits.split_at(4 * 16);
         let turned: Vec<f32> = first.chunks_exact(4).rev().flatten().copied().collect();
-        let [straight, other] = [logits.clone(), [&turned, second].concat()].map(|logits| run(&config, &logits, Setting::TRAIN));
+        let [straight, other] =
+            [logits.clone(), [&turned, second].concat()].map(|logits| run(&config, &logits, Setting::TRAIN));
         let plan = |forward: &Forward, of: std::ops::Range<usize>| {
             (forward.routing.experts[of.clone()].to_vec(), forward.routing.positions[of].to_vec())
         };

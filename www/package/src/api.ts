@@ -207,6 +207,14 @@ export interface TopKRouterConfig {
   evalSecondPolicy?: "all" | "none" | "sampling" | "random" | "threshold";
   /** Above 0 and at most 1; default 0.5: GShard's. Mesh TensorFlow has 0.2. */
   secondThreshold?: number;
+  /**
+   * A token takes its best experts only until their scores are this share of all, above 0 and at most 1; never more than `k`.
+   * One of `topP` and `minScore`, beside neither `selectionBias`, `groupLimit`, draws, nor a `secondPolicy`. Where a token takes
+   * fewer than `k`, the rest of its row shows as -1.
+   */
+  topP?: number;
+  /** A token takes only experts that score above this, from 0 to below 1; never more than `k`, and maybe none. */
+  minScore?: number;
 }
 
 /** Each expert takes its best tokens of a group (Zhou et al. 2022): exactly balanced, none to several experts a token. */

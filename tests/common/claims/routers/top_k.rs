@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use webmoe::config::{
-    Capacity, Exploration, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert, Slots,
-    SoftmaxOver, TopK,
+    Capacity, Exploration, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy,
+    SharedExpert, Slots, SoftmaxOver, TopK,
 };
 use webmoe::engine::Engine;
 use webmoe::session::ForwardOptions;
@@ -21,8 +21,10 @@ pub fn examples(experts: usize) -> Vec<LayerConfig> {
         LayerConfig { capacity: bounded(2), ..layer(experts, sampled(1)) },
         layer(experts, second(SecondPolicy::Random)),
         layer(experts, second(SecondPolicy::Sampling)),
-        layer(experts, TopK { eval_second_policy: SecondPolicy::All, ..second(SecondPolicy::Threshold) }),
+        layer(experts, second(SecondPolicy::Threshold)),
         LayerConfig { capacity: bounded(2), ..layer(experts, second(SecondPolicy::None)) },
+        layer(experts, TopK { top_p: Some(0.75), ..TopK::new(2) }),
+        LayerConfig { capacity: bounded(2), ..layer(experts, TopK { min_score: Some(0.25), ..TopK::new(2) }) },
     ]
 }
 
@@ -69,7 +71,8 @@ pub async fn every_policy_for_second_choices_agrees_with_the_oracle(engine: &Rc<
     let mut trials = Vec::new();
     for policy in [SecondPolicy::None, SecondPolicy::Sampling, SecondPolicy::Random, SecondPolicy::Threshold] {
         let two = second(policy);
-        let three = TopK { k: 3, softmax_over: SoftmaxOver::Selected, renormalize: Renormalize::PostDrop, ..two.clone() };
+        let three =
+            TopK { k: 3, softmax_over: SoftmaxOver::Selected, renormalize: Renormalize::PostDrop, ..two.clone() };
         let sigmoid = TopK { scoring: Scoring::Sigmoid, renormalize: Renormalize::None, ..three.clone() };
         let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
         let slots = Slots::Fixed { slots: 6 };
@@ -85,9 +88,43 @@ pub async fn every_policy_for_second_choices_agrees_with_the_oracle(engine: &Rc<
             trial("one token", layer(4, two.clone()), 1),
             trial("no tokens", layer(4, two.clone()), 0),
             trial("drops", LayerConfig { capacity: bounded(4), groups: 4, ..layer(4, two.clone()) }, 64),
-            trial("the largest weights first", LayerConfig { capacity: by(Priority::Weight), ..layer(4, two.clone()) }, 40),
+            trial(
+                "the largest weights first",
+                LayerConfig { capacity: by(Priority::Weight), ..layer(4, two.clone()) },
+                40,
+            ),
             trial("in random order", LayerConfig { capacity: by(Priority::Random), ..layer(4, sigmoid) }, 40),
             trial("a mesh", LayerConfig { groups: 4, devices: 4, shared_expert, ..layer(8, two) }, 64),
+        ]);
+    }
+    check_trials(engine, &trials).await;
+}
+
+pub async fn tokens_that_take_as_many_experts_as_they_need_agree_with_the_oracle(engine: &Rc<Engine>) {
+    let mut trials = Vec::new();
+    for (top_p, min_score) in [(Some(0.7), None), (None, Some(0.25))] {
+        let plain = TopK { top_p, min_score, ..TopK::new(4) };
+        let selected = TopK { softmax_over: SoftmaxOver::Selected, ..plain.clone() };
+        let sigmoid = TopK { scoring: Scoring::Sigmoid, renormalize: Renormalize::PostDrop, ..plain.clone() };
+        let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
+        let slots = Slots::Fixed { slots: 5 };
+        let by = |priority| Capacity::Bounded { slots: slots.clone(), priority, order: Order::Token };
+        let name = if top_p.is_some() { "a share" } else { "a least score" };
+        let trial = |what: &str, config: LayerConfig, count| Trial::new(format!("{name}, {what}"), config, count);
+        trials.extend([
+            trial("at most four", layer(7, plain.clone()), 70),
+            trial("weighed among themselves", layer(7, selected), 37),
+            trial("sigmoids", layer(7, sigmoid.clone()), 37),
+            Trial { train: false, ..trial("outside training", layer(5, plain.clone()), 37) },
+            Trial { change: |w| w.router.fill(0.0), ties: true, ..trial("ties", layer(6, plain.clone()), 20) },
+            trial("all experts", layer(4, plain.clone()), 9),
+            trial("one expert", layer(1, TopK { k: 1, ..plain.clone() }), 9),
+            trial("one token", layer(6, plain.clone()), 1),
+            trial("no tokens", layer(6, plain.clone()), 0),
+            trial("drops", LayerConfig { capacity: bounded(4), groups: 4, ..layer(4, plain.clone()) }, 64),
+            trial("the largest weights first", LayerConfig { capacity: by(Priority::Weight), ..layer(5, sigmoid) }, 40),
+            trial("the surest first", LayerConfig { capacity: by(Priority::Batch), ..layer(5, plain.clone()) }, 40),
+            trial("a mesh", LayerConfig { groups: 4, devices: 4, shared_expert, ..layer(8, plain) }, 64),
         ]);
     }
     check_trials(engine, &trials).await;

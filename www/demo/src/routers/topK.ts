@@ -1,11 +1,14 @@
 import type { TopKRouterConfig } from "webmoe";
 import { number, word, type RouterKind, type Values } from "./kind";
+import { percent } from "../lib/format";
 import { best, choices, scoring } from "./shared";
 
+/** What decides how many experts a token takes is one of these. */
+const takes = (values: Values, ...ways: string[]): boolean => !drawn(values) && ways.includes(String(values["takes"]));
 const drawn = (values: Values): boolean => values["exploration"] === "sample";
 const compared = (values: Values): boolean => ["random", "threshold"].includes(String(values["secondPolicy"]));
-/** A policy means something where there are second choices, and not all of them are drawn anyway. */
-const hasPolicy = (values: Values): boolean => number(values, "k") > 1 && !drawn(values);
+/** A policy means something where there are second choices, and nothing else has decided about them. */
+const hasPolicy = (values: Values): boolean => number(values, "k") > 1 && !drawn(values) && !takes(values, "topP", "minScore");
 
 /** What becomes of the choices after the first, where there is more to say. */
 const POLICIES: Record<string, string> = {
@@ -18,6 +21,8 @@ const POLICIES: Record<string, string> = {
 function tell(values: Values): string {
   const k = number(values, "k");
   if (drawn(values)) return `each token draws ${k} from the softmax of its logits, without replacement`;
+  if (takes(values, "topP")) return `each token takes its best until they have ${percent(number(values, "topP"))} of all scores, at most ${k}`;
+  if (takes(values, "minScore")) return `each token takes those above ${percent(number(values, "minScore"))}, at most ${k}`;
   const policy = hasPolicy(values) ? POLICIES[word(values, "secondPolicy")] : undefined;
   return `each token takes its ${best(k)}${policy === undefined ? "" : `, ${policy}`}`;
 }
@@ -48,6 +53,35 @@ export const topK: RouterKind = {
         { value: "sample", label: "draws from the softmax" },
       ],
       hint: "What is drawn differs from step to step.",
+    },
+    {
+      as: "words",
+      name: "takes",
+      label: "How many",
+      initial: "k",
+      options: [
+        { value: "k", label: "as many for all" },
+        { value: "topP", label: "until they cover a share" },
+        { value: "minScore", label: "above a score" },
+      ],
+      hint: "Never more than the number above.",
+      shown: (values) => !drawn(values),
+    },
+    {
+      as: "few",
+      name: "topP",
+      label: "Share of the scores",
+      initial: 0.5,
+      values: [0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1],
+      shown: (values) => takes(values, "topP"),
+    },
+    {
+      as: "few",
+      name: "minScore",
+      label: "Least score",
+      initial: 0.15,
+      values: [0.05, 0.1, 0.15, 0.2, 0.3, 0.5],
+      shown: (values) => takes(values, "minScore"),
     },
     {
       as: "words",
@@ -85,6 +119,8 @@ export const topK: RouterKind = {
     exploration: word(values, "exploration"),
     secondPolicy: hasPolicy(values) ? word(values, "secondPolicy") : "all",
     secondThreshold: number(values, "secondThreshold"),
+    ...(takes(values, "topP") ? { topP: number(values, "topP") } : {}),
+    ...(takes(values, "minScore") ? { minScore: number(values, "minScore") } : {}),
     jitter: number(values, "jitter"),
     dropout: number(values, "dropout"),
   }),
