@@ -52,7 +52,7 @@ fn layers() -> Vec<LayerConfig> {
 /// The router and the capacity in the words of a description, without what says nothing about who goes where, and without the
 /// usual.
 fn words(config: &LayerConfig) -> String {
-    const UNTOLD: [&str; 15] = [
+    const UNTOLD: &[&str] = &[
         "kind",
         "table",
         "exchange",

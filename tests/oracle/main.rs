@@ -13,6 +13,7 @@ mod golden;
 mod hash;
 mod labels;
 mod mixture;
+mod papers;
 mod properties;
 mod recorded;
 mod routing;
