@@ -1,6 +1,6 @@
 //! route.wgsl — scores and the stable top-k of every token.
 //! Twin: src/kernels/route.rs   Dispatch: (ceil(T / 64), 1, 1)
-//! Parts: dims, rng, gumbel
+//! Parts: dims, rng, gumbel, finite
 //!
 //! Larger score first, equal scores to the lower expert. Without a selection bias the order is the logits', so that scores
 //! that round to the same number, or to 0, keep it; softmax and sigmoid are monotone. NaN counts as −∞.
@@ -29,14 +29,6 @@ const CHANCE = 4u;      // the first, and the others with the probability share 
 const THRESHOLD = 5u;   // the first, and the others whose share is above the threshold
 const COVER = 6u;       // the best, until their scores are the threshold's part of all
 const ABOVE = 7u;       // the best, as long as they score above the threshold
-
-const LOWEST = -0x1.fffffep+127f;
-
-/// Finite: NaN and −∞ become the lowest number, +∞ the largest.
-fn finite(v: f32) -> f32 {
-    let nan = (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
-    return select(clamp(v, LOWEST, -LOWEST), LOWEST, nan);
-}
 
 var<private> logits_at: u32;
 var<private> scores_at: u32;

@@ -4,7 +4,7 @@
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> x: array<vec4f>;           // f32[T, d]
-@group(0) @binding(2) var<storage, read> b: array<vec4f>;           // f32[stride, d]: router, then the shared expert's gate
+@group(0) @binding(2) var<storage, read> b: array<vec4f>;           // f32[stride, d]: router, learned noise, the shared expert's gate
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;        // f32[stride]
 @group(0) @binding(4) var<storage, read_write> router: array<vec4f>; // f32[2, T, stride]: [0] logits, written here
 

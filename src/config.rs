@@ -17,8 +17,8 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Chooses, Domain, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Language, Renormalize, RouterConfig,
-    Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, TopK,
+    Chooses, Domain, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Language, Noise, NoisyTopK, Renormalize,
+    RouterConfig, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, TopK,
 };
 
 /// The nonlinearity of an expert.
@@ -244,6 +244,11 @@ impl LayerConfig {
     /// Rows of the router's weights: an expert each, or none where nothing is learned.
     pub fn router_rows(&self) -> usize {
         if self.router.learned() { self.experts } else { 0 }
+    }
+
+    /// Rows of the weights that the width of the router's noise is learned by: an expert each, or none.
+    pub fn noise_rows(&self) -> usize {
+        if self.router.learns_noise() { self.experts } else { 0 }
     }
 
     /// Who is served first, and whether rank or token comes first, also where nobody is turned away:

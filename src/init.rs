@@ -1,7 +1,7 @@
 //! Weights from a seed.
 
 use crate::config::LayerConfig;
-use crate::rng::hash_u32;
+use crate::rng::{hash_u32, normal_quantile};
 use crate::weights::{LayerWeights, NAMES, Weights, beyond_width};
 
 /// Takes the place of a layer's number in the random numbers of the weights, so that no other use shares them.
@@ -13,9 +13,13 @@ const WEIGHTS_STREAM: u32 = 0x7765_6967;
 /// σ² is `0.1/d` for the router, `1/d` for what reads a token, and for what reads a hidden layer 1 over its width: `1/F_e`,
 /// the shared expert's `1/Fs`. What lies beyond an expert's width is zero.
 ///
+/// So is what the width of a router's noise is learned by: every `σ` begins as `ln 2 + noiseEpsilon`, as in the paper. The
+/// router itself is not zero, as it is there: next to that noise its small logits hardly count, and outside training they say
+/// where tokens go before anything is learned.
+///
 /// # Source
 /// Fedus, Zoph, Shazeer 2021 (Switch), reduced initialisation: truncated normal of `sqrt(s/fan_in)`; `s = 0.1` steadies
-/// the router.
+/// the router. Noise: Shazeer et al. 2017, appendix A.
 pub fn init(config: &LayerConfig) -> LayerWeights {
     Weights::build(config, |name, len| {
         let variance = match name {
@@ -47,37 +51,10 @@ fn truncated_normal(seed: u64, array: u32, index: u64) -> f64 {
     normal_quantile(TAIL + (1.0 - 2.0 * TAIL) * u)
 }
 
-/// The inverse of the normal distribution function, to about seven digits, for `p` no further out than `exp(-25)`.
-///
-/// # Source
-/// Wichura 1988, Algorithm AS 241, PPND7.
-fn normal_quantile(p: f64) -> f64 {
-    let q = p - 0.5;
-    if q.abs() <= 0.425 {
-        let r = 0.180_625 - q * q;
-        let above = ((59.109_374_720 * r + 159.291_132_02) * r + 50.434_271_938) * r + 3.387_132_717_9;
-        let below = ((67.187_563_600 * r + 78.757_757_664) * r + 17.895_169_469) * r + 1.0;
-        return q * above / below;
-    }
-    let r = (-libm::log(p.min(1.0 - p))).sqrt() - 1.6;
-    let above = ((0.170_238_211_03 * r + 1.306_728_481_6) * r + 2.756_815_390_0) * r + 1.423_437_277_7;
-    let below = (0.120_211_329_75 * r + 0.737_001_642_50) * r + 1.0;
-    (above / below).copysign(q)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{RouterConfig, TopK};
-
-    #[test]
-    fn the_quantile_undoes_the_distribution_function() {
-        for i in 1..1000 {
-            let p = f64::from(i) / 1000.0;
-            let back = 0.5 * libm::erfc(-normal_quantile(p) / std::f64::consts::SQRT_2);
-            assert!((back - p).abs() < 2e-7, "p = {p}: {back}");
-        }
-    }
 
     #[test]
     fn weights_have_the_spread_and_the_cut_off_that_their_fan_in_asks_for() {

@@ -9,6 +9,7 @@ mod gate;
 mod lookup;
 mod losses;
 mod math;
+mod noisy;
 mod plan;
 pub mod routing;
 mod shared;
@@ -19,10 +20,11 @@ use std::collections::BTreeMap;
 
 use self::losses::Routed;
 use self::math::{add_outer, add_scaled, add_transposed_times, dot, product, scaled, times};
+use self::noisy::{Chosen, Noisy};
 pub use self::plan::Routing;
 use self::shared::Input;
 pub use self::traffic::{Exchange, Op, Pass, Traffic};
-use crate::config::{Gate, LayerConfig, Sinkhorn};
+use crate::config::{Gate, LayerConfig, RouterConfig, Sinkhorn};
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::rng::{DROPOUT_LANE, JITTER_LANE, uniform_f32};
@@ -33,7 +35,7 @@ use crate::weights::{LayerWeights, Weights};
 pub struct Forward {
     /// `[T, d]`: the sum over kept experts, and the shared expert.
     pub output: Vec<f64>,
-    /// `[T, E]`.
+    /// `[T, E]`: with their noise, if the router adds any.
     pub logits: Vec<f64>,
     /// `[T, E]`: softmax over all experts, or sigmoids.
     pub scores: Vec<f64>,
@@ -47,6 +49,8 @@ pub struct Forward {
     pub capacity: Option<usize>,
     /// `[T, d]`: what the router's input was multiplied by.
     noise: Vec<f64>,
+    /// What was added to the logits.
+    noisy: Option<Noisy>,
     /// `[T]` of `[k]`: experts.
     chosen: Vec<Vec<usize>>,
     /// `[T]` of `[k]`: whether each of them is asked for a place; those that are not still weigh.
@@ -60,7 +64,7 @@ pub struct Forward {
 pub struct Gradients {
     /// `[T, d]`.
     pub x: Vec<f64>,
-    /// `[T, E]`.
+    /// `[T, E]`: with their noise.
     pub logits: Vec<f64>,
     /// Those of the weights.
     pub weights: Weights<f64>,
@@ -81,11 +85,14 @@ pub struct Setting<'a> {
     pub asked: Option<&'a [bool]>,
     /// What is known of the tokens, for routers that go by it.
     pub labels: Option<&'a Labels>,
+    /// `[T, E]`: random numbers drawn elsewhere, in place of the router's own.
+    pub draws: Option<&'a [f64]>,
 }
 
 impl Setting<'_> {
     /// The first step of training.
-    pub const TRAIN: Setting<'static> = Setting { train: true, step: 0, choices: None, asked: None, labels: None };
+    pub const TRAIN: Setting<'static> =
+        Setting { train: true, step: 0, choices: None, asked: None, labels: None, draws: None };
 }
 
 /// Runs the layer forward on `x`: `f32[T, d]`.
@@ -140,6 +147,15 @@ pub fn forward_exact(
         }
         logits.extend(h);
     }
+    let noisy = match &config.router {
+        RouterConfig::NoisyTopK(router) if setting.train => {
+            Some(Noisy::draw(config, router, setting, weights, x, &logits))
+        }
+        _ => None,
+    };
+    if let Some(noisy) = &noisy {
+        logits = noisy.logits();
+    }
     let scores: Vec<f64> = match &gate {
         Some(gate) => logits.chunks_exact(e).flat_map(|h| gate::scores(gate, h)).collect(),
         None => Vec::new(),
@@ -182,10 +198,15 @@ pub fn forward_exact(
         shared::add_forward(config, weights, input, y);
     }
 
-    let losses =
+    let mut losses =
         Routed { config, group_tokens, logits: &logits, scores: &scores, chosen: &chosen, asked: &asked }.values();
+    if let RouterConfig::NoisyTopK(router) = &config.router {
+        let (logits, noisy) = (&logits, noisy.as_ref());
+        let of = Chosen { config, router, group_tokens, noisy, logits, chosen: &chosen, weights: &raw_weights };
+        losses.extend(of.losses());
+    }
     let traffic = traffic::traffic(config, Pass::Forward, tokens, capacity, routing.kept_pairs());
-    Ok(Forward { output, logits, scores, routing, losses, traffic, capacity, noise, chosen, asked, raw_weights })
+    Ok(Forward { output, logits, scores, routing, losses, traffic, capacity, noise, noisy, chosen, asked, raw_weights })
 }
 
 /// [`backward`] on f64 weights and tokens, which it takes on trust to be those of the forward pass.
@@ -207,7 +228,18 @@ pub fn backward_exact(
     }
     let Forward { logits, scores, chosen, asked, .. } = forward;
     let group_tokens = config.tokens_per_group(tokens)?;
-    let mut dh = Routed { config, group_tokens, logits, scores, chosen, asked }.backward(&config.loss_weights);
+    let mut loss_weights = config.loss_weights.clone();
+    if let RouterConfig::NoisyTopK(_) = &config.router {
+        loss_weights.remove("importance");
+    }
+    let mut dh = Routed { config, group_tokens, logits, scores, chosen, asked }.backward(&loss_weights);
+    let past_noise = match &config.router {
+        RouterConfig::NoisyTopK(router) => {
+            let (noisy, weights) = (forward.noisy.as_ref(), &forward.raw_weights);
+            Some(Chosen { config, router, group_tokens, noisy, logits, chosen, weights }.backward(&mut dh))
+        }
+        _ => None,
+    };
     let mut dx = vec![0.0; x.len()];
     let mut grads = Weights::build(config, |_, len| vec![0.0; len]);
 
@@ -232,12 +264,22 @@ pub fn backward_exact(
         let scores = &scores[token * e..(token + 1) * e];
         let dh = &mut dh[token * e..(token + 1) * e];
         add_scaled(dh, 1.0, &gate::raw_weights_backward(gate, scores, &chosen[token], a, &da));
-        add_outer(&mut grads.router, dh, &product(x, noise));
+
+        let (d_clean, d_raw) = match (&forward.noisy, &past_noise) {
+            (Some(noisy), Some(losses)) => noisy.backward(token, dh, losses),
+            _ => (dh.to_vec(), Vec::new()),
+        };
+        let input = product(x, noise);
+        add_outer(&mut grads.router, &d_clean, &input);
         if let Some(bias) = &mut grads.router_bias {
-            add_scaled(bias, 1.0, dh);
+            add_scaled(bias, 1.0, &d_clean);
         }
         let mut d_input = vec![0.0; d];
-        add_transposed_times(&mut d_input, &weights.router, dh);
+        add_transposed_times(&mut d_input, &weights.router, &d_clean);
+        if let (Some(width), Some(d_width)) = (&weights.noise, &mut grads.noise) {
+            add_outer(d_width, &d_raw, &input);
+            add_transposed_times(&mut d_input, width, &d_raw);
+        }
         add_scaled(dx, 1.0, &product(&d_input, noise));
     }
     let traffic = traffic::traffic(config, Pass::Backward, tokens, forward.capacity, forward.routing.kept_pairs());

@@ -11,6 +11,8 @@ pub const DROPOUT_LANE: u32 = 1 << 20;
 pub const ASK_LANE: u32 = 1 << 22;
 /// Lane of a token's draw for the first expert, where choices are drawn; expert `e` takes the `e`-th lane from here.
 pub const DRAW_LANE: u32 = 1 << 21;
+/// Lane of the noise on a token's logit for expert 0; expert `e` takes the `e`-th lane from here.
+pub const NOISE_LANE: u32 = 1 << 23;
 
 /// 32 random bits for one place.
 ///
@@ -33,6 +35,25 @@ pub fn uniform_f32(seed: u64, layer: u32, step: u32, token: u32, lane: u32) -> f
 /// A number in (0, 1), never at an end, with 23 random bits, exact in f32.
 pub fn open_uniform_f32(seed: u64, layer: u32, step: u32, token: u32, lane: u32) -> f32 {
     ((hash_u32(seed, layer, step, token, lane) >> 9) as f32 + 0.5) * (1.0 / 8_388_608.0)
+}
+
+/// The inverse of the normal distribution function, to about seven digits, for `p` no further out than `exp(-25)`: a normal
+/// number from a uniform one.
+///
+/// # Source
+/// Wichura 1988, Algorithm AS 241, PPND7.
+pub fn normal_quantile(p: f64) -> f64 {
+    let q = p - 0.5;
+    if q.abs() <= 0.425 {
+        let r = 0.180_625 - q * q;
+        let above = ((59.109_374_720 * r + 159.291_132_02) * r + 50.434_271_938) * r + 3.387_132_717_9;
+        let below = ((67.187_563_600 * r + 78.757_757_664) * r + 17.895_169_469) * r + 1.0;
+        return q * above / below;
+    }
+    let r = (-libm::log(p.min(1.0 - p))).sqrt() - 1.6;
+    let above = ((0.170_238_211_03 * r + 1.306_728_481_6) * r + 2.756_815_390_0) * r + 1.423_437_277_7;
+    let below = (0.120_211_329_75 * r + 0.737_001_642_50) * r + 1.0;
+    (above / below).copysign(q)
 }
 
 /// Mixes one more word into a hash; the added constant keeps a run of zero words from staying zero.
@@ -84,5 +105,14 @@ mod tests {
         assert!(mean.abs() < 0.29 * 4.0 * sigma, "mean off by {mean}");
         assert!(variance.abs() < 0.075 * 4.0 * sigma, "variance off by {variance}");
         assert!(next.abs() < 0.0834 * 4.0 * sigma, "covariance of neighbours {next}");
+    }
+
+    #[test]
+    fn the_quantile_undoes_the_distribution_function() {
+        for i in 1..1000 {
+            let p = f64::from(i) / 1000.0;
+            let back = 0.5 * libm::erfc(-normal_quantile(p) / std::f64::consts::SQRT_2);
+            assert!((back - p).abs() < 2e-7, "p = {p}: {back}");
+        }
     }
 }

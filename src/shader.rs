@@ -40,6 +40,15 @@ part!(
     /// Draws from a softmax.
     GUMBEL, "gumbel");
 part!(
+    /// Numbers that can be ordered and subtracted.
+    FINITE, "finite");
+part!(
+    /// The standard normal distribution.
+    NORMAL, "normal");
+part!(
+    /// Noise on a logit: its width, and the logit's lead.
+    NOISY, "noisy");
+part!(
     /// Logits in units of the entropy's weight.
     SINKHORN, "sinkhorn");
 

@@ -40,14 +40,29 @@ pub struct Weights<T> {
     pub shared_w3: Option<Vec<T>>,
     /// `[d]`, with `sharedExpert.gate`.
     pub shared_gate: Option<Vec<T>>,
+    /// `[E, d]`: the width of the noise on the router's logits, of a router that learns it.
+    pub noise: Option<Vec<T>>,
 }
 
 /// The weights that the engines and callers exchange.
 pub type LayerWeights = Weights<f32>;
 
 /// Every name that [`Weights`] has room for, in the order of its fields.
-pub const NAMES: [&str; 12] =
-    ["router", "routerBias", "w1", "w2", "w3", "b1", "b2", "b3", "sharedW1", "sharedW2", "sharedW3", "sharedGate"];
+pub const NAMES: [&str; 13] = [
+    "router",
+    "routerBias",
+    "w1",
+    "w2",
+    "w3",
+    "b1",
+    "b2",
+    "b3",
+    "sharedW1",
+    "sharedW2",
+    "sharedW3",
+    "sharedGate",
+    "noise",
+];
 
 /// The shape of the array `name` in a layer, or `None` if the layer has no such array.
 pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {
@@ -69,6 +84,7 @@ pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {
         "sharedW2" => shared(true, |d, f| vec![d, f]),
         "sharedW3" => shared(config.gated, |d, f| vec![f, d]),
         "sharedGate" => shared(config.shared_expert.is_some_and(|expert| expert.gate), |d, _| vec![d]),
+        "noise" => given(config.noise_rows() > 0, &[config.noise_rows(), d]),
         _ => None,
     }
 }
@@ -111,6 +127,7 @@ impl<T> Weights<T> {
             "sharedW2" => self.shared_w2.as_deref(),
             "sharedW3" => self.shared_w3.as_deref(),
             "sharedGate" => self.shared_gate.as_deref(),
+            "noise" => self.noise.as_deref(),
             _ => None,
         }
     }
@@ -130,6 +147,7 @@ impl<T> Weights<T> {
             "sharedW2" => self.shared_w2.as_deref_mut(),
             "sharedW3" => self.shared_w3.as_deref_mut(),
             "sharedGate" => self.shared_gate.as_deref_mut(),
+            "noise" => self.noise.as_deref_mut(),
             _ => None,
         }
     }
@@ -151,6 +169,7 @@ impl<T> Weights<T> {
             "sharedW2" => self.shared_w2 = Some(values),
             "sharedW3" => self.shared_w3 = Some(values),
             "sharedGate" => self.shared_gate = Some(values),
+            "noise" => self.noise = Some(values),
             _ => return Err(name.to_owned()),
         }
         Ok(())
@@ -173,6 +192,7 @@ impl<T> Weights<T> {
             shared_w2: next(),
             shared_w3: next(),
             shared_gate: next(),
+            noise: next(),
         }
     }
 }

@@ -69,6 +69,8 @@ fn words(config: &LayerConfig) -> String {
         "tolerance",
         "iterations",
         "epsilon",
+        "noiseEpsilon",
+        "noiseStd",
     ];
     const USUAL: [&str; 2] = ["argmax", "all"];
     let value = |value: &serde_json::Value| match value {

@@ -2,7 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use serde_json::{Value, json};
-use webmoe::config::{LayerConfig, RawLayerConfig, RouterConfig, TopK};
+use webmoe::config::{LayerConfig, NoisyTopK, RawLayerConfig, RouterConfig, TopK};
 use webmoe::error::Error;
 use webmoe::weights::{LayerWeights, Weights, check_array};
 
@@ -190,7 +190,7 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "expertGroups": 4, "groupLimit": 5 })), "router.groupLimit", "5");
     assert_invalid(router(json!({ "selectionBias": [1, "b"] })), "router.selectionBias[1]", "\"b\"");
     let unknown = parse(&with(json!({ "router": { "kind": "topP" } }))).expect_err("no such router");
-    let known = "topK, expertChoice, sinkhorn, hash, domain, language".to_owned();
+    let known = "topK, noisyTopK, expertChoice, sinkhorn, hash, domain, language".to_owned();
     assert_eq!(unknown, Error::UnknownRouter { kind: "topP".to_owned(), known });
     assert_eq!(unknown.code(), "UNKNOWN_ROUTER");
 }
@@ -247,6 +247,32 @@ fn routers_of_labels_say_what_their_tables_and_mixtures_must_be() {
         assert_eq!(printed(given), full);
         assert_eq!(printed(full.clone()), full);
     }
+}
+
+#[test]
+fn noise_is_of_one_kind_and_has_a_width() {
+    let noisy = |fields: Value| {
+        let mut router = json!({ "kind": "noisyTopK", "k": 2 });
+        for (name, value) in fields.as_object().expect("an object of changes") {
+            router[name] = value.clone();
+        }
+        with(json!({ "router": router }))
+    };
+    let config = parse(&noisy(json!({}))).expect("valid");
+    assert_eq!(config.router, RouterConfig::NoisyTopK(NoisyTopK::new(2)));
+    for fields in [json!({ "noise": "learned", "noiseEpsilon": 0.5 }), json!({ "noise": "fixed", "noiseStd": 2.0 })] {
+        let description = noisy(fields);
+        let config = parse(&description).expect("valid");
+        assert_eq!(serde_json::to_value(&config).expect("plain data")["router"], description["router"]);
+    }
+    assert_invalid(noisy(json!({ "k": null })), "router.k", "missing");
+    assert_invalid(noisy(json!({ "noise": "uniform" })), "router.noise", "\"uniform\"");
+    assert_invalid(noisy(json!({ "noiseEpsilon": -0.5 })), "router.noiseEpsilon", "-0.5");
+    assert_invalid(noisy(json!({ "noise": "fixed", "noiseStd": 0 })), "router.noiseStd", "0");
+    assert_invalid(noisy(json!({ "noise": "fixed", "noiseStd": 1e60 })), "router.noiseStd", "inf");
+    assert_eq!(parse(&noisy(json!({ "k": 9 }))).map_err(|e| e.code()), Err("TOO_MANY_CHOICES"));
+    let misplaced = parse(&noisy(json!({ "noiseStd": 1 }))).expect_err("learned noise has no fixed width");
+    assert!(misplaced.to_string().contains("router.noiseStd"), "{misplaced}");
 }
 
 #[test]

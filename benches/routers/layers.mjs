@@ -15,6 +15,7 @@ export const layers = {
   "topK, k = 2": { router: { kind: "topK", k: 2 } },
   "topK, k = 2, drawn": { router: { kind: "topK", k: 2, exploration: "sample" } },
   "topK, k = 1, batch priority": { router: { kind: "topK", k: 1 }, capacity: { factor: 1.25, priority: "batch" } },
+  "noisyTopK, k = 2": { router: { kind: "noisyTopK", k: 2 } },
   "expertChoice, factor 2": { router: { kind: "expertChoice", capacityFactor: 2 } },
   "sinkhorn, k = 1": { router: { kind: "sinkhorn", k: 1 } },
   hash: { router: { kind: "hash", table }, options: { tokenIds } },

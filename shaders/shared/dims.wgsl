@@ -23,6 +23,7 @@ struct Dims {
     balance_first: f32,   // weight of the loss loadBalanceFirst
     z: f32,               // weight of the loss z
     importance: f32,      // weight of the loss importance
+    load: f32,            // weight of the loss load, where it has a gradient
     column_blocks_in: u32,        // workgroups across the columns of expert_in
     column_blocks_out: u32,       // of expert_out and expert_in_backward
     column_blocks_hidden: u32,    // of expert_out_backward

@@ -10,6 +10,7 @@ mod domain;
 mod expert_choice;
 mod hash;
 mod language;
+mod noisy_top_k;
 mod sinkhorn;
 mod top_k;
 
@@ -17,6 +18,7 @@ pub use domain::Domain;
 pub use expert_choice::ExpertChoice;
 pub use hash::{Hash, Hashed};
 pub use language::{Language, Side};
+pub use noisy_top_k::{Noise, NoisyTopK};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
 pub use top_k::{Exploration, SecondPolicy, TopK};
 
@@ -104,6 +106,8 @@ impl Exchanges {
 pub enum RouterConfig {
     /// Token choice: each token takes its `k` best experts.
     TopK(TopK),
+    /// Token choice by logits with noise.
+    NoisyTopK(NoisyTopK),
     /// Each expert takes its best tokens.
     ExpertChoice(ExpertChoice),
     /// Token choice by logits that optimal transport has balanced.
@@ -151,12 +155,23 @@ pub(super) trait Router {
     fn dropout(&self) -> f32 {
         0.0
     }
+
+    /// Whether it draws a random number for every logit in training.
+    fn draws(&self) -> bool {
+        false
+    }
+
+    /// Whether the width of its noise is learned: the array `noise` of the weights.
+    fn learns_noise(&self) -> bool {
+        false
+    }
 }
 
 impl RouterConfig {
     fn settings(&self) -> &dyn Router {
         match self {
             RouterConfig::TopK(router) => router,
+            RouterConfig::NoisyTopK(router) => router,
             RouterConfig::ExpertChoice(router) => router,
             RouterConfig::Sinkhorn(router) => router,
             RouterConfig::Hash(router) => router,
@@ -168,8 +183,9 @@ impl RouterConfig {
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 6] = [
+        let kinds: [(&str, Read); 7] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
+            ("noisyTopK", |f| NoisyTopK::read(f).map(RouterConfig::NoisyTopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
             ("sinkhorn", |f| Sinkhorn::read(f).map(RouterConfig::Sinkhorn)),
             ("hash", |f| Hash::read(f).map(RouterConfig::Hash)),
@@ -223,6 +239,16 @@ impl RouterConfig {
     /// In training this share of the router's input is dropped, and the rest divided by 1−dropout (Switch).
     pub fn dropout(&self) -> f32 {
         self.settings().dropout()
+    }
+
+    /// Whether the router draws a random number for every logit in training.
+    pub fn draws(&self) -> bool {
+        self.settings().draws()
+    }
+
+    /// Whether the width of the router's noise is learned.
+    pub fn learns_noise(&self) -> bool {
+        self.settings().learns_noise()
     }
 
     pub(super) fn check(&self, layer: &LayerConfig) -> Result<(), Error> {

@@ -19,7 +19,15 @@ mod lookup;
 mod loss_sums;
 mod losses;
 mod matmul;
+mod noise;
+mod noisy;
+mod noisy_backward;
+mod noisy_logits;
+mod noisy_losses;
+mod noisy_odds;
+mod noisy_sums;
 mod nominate;
+mod normal;
 mod pairs;
 mod place;
 mod route;
@@ -49,6 +57,12 @@ pub use line_up::LINE_UP;
 pub use lookup::LOOKUP;
 pub use loss_sums::LOSS_SUMS;
 pub use losses::{LOSS_NAMES, LOSSES};
+pub use noise::NOISE;
+pub use noisy_backward::NOISY_BACKWARD;
+pub use noisy_logits::NOISY_LOGITS;
+pub use noisy_losses::NOISY_LOSSES;
+pub use noisy_odds::NOISY_ODDS;
+pub use noisy_sums::NOISY_SUMS;
 pub use nominate::NOMINATE;
 pub use place::PLACE;
 pub use route::ROUTE;
@@ -100,6 +114,7 @@ pub struct Dims {
     pub balance_first: f32,
     pub z: f32,
     pub importance: f32,
+    pub load: f32,
     pub column_blocks_in: u32,
     pub column_blocks_out: u32,
     pub column_blocks_hidden: u32,
@@ -253,10 +268,12 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 28] = [
+pub static ALL: [&Kernel; 34] = [
     &ROUTER_LOGITS,
     &ROUTE,
     &LOOKUP,
+    &NOISE,
+    &NOISY_LOGITS,
     &SINKHORN_TOKENS,
     &SINKHORN_EXPERTS,
     &NOMINATE,
@@ -279,7 +296,11 @@ pub static ALL: [&Kernel; 28] = [
     &WEIGHT_GRADIENT,
     &LOSS_SUMS,
     &LOSSES,
+    &NOISY_ODDS,
+    &NOISY_SUMS,
+    &NOISY_LOSSES,
     &GATE_BACKWARD,
+    &NOISY_BACKWARD,
     &ROUTER_BACKWARD,
     &SGD,
 ];

@@ -15,14 +15,14 @@ use crate::{rng, shader};
 pub static ROUTE: Kernel = Kernel {
     name: "route",
     source: include_str!("../../shaders/route.wgsl"),
-    parts: &[&shader::DIMS, &shader::RNG, &shader::GUMBEL],
+    parts: &[&shader::DIMS, &shader::RNG, &shader::GUMBEL, &shader::FINITE],
     product: None,
     bindings: &[Write, Read, Write, Write, Write],
     constants: &["SIGMOID", "SELECTED", "BIASED", "UNCHOSEN", "GROUP_LIMITED", "SHARED_GATE", "POLICY"],
     twin,
 };
 
-const LOWEST: f32 = f32::MIN;
+pub(super) const LOWEST: f32 = f32::MIN;
 
 // values of POLICY, as in the shader
 const DRAWN: u32 = 1;
@@ -33,7 +33,8 @@ const THRESHOLD: u32 = 5;
 const COVER: u32 = 6;
 const ABOVE: u32 = 7;
 
-fn finite(v: f32) -> f32 {
+/// Finite: NaN and −∞ become the lowest number, +∞ the largest.
+pub(super) fn finite(v: f32) -> f32 {
     if v.is_nan() { LOWEST } else { v.clamp(LOWEST, f32::MAX) }
 }
 

@@ -8,7 +8,7 @@ use crate::kernels::{
     WEIGHT_GRADIENT,
 };
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
-use crate::router::Switches;
+use crate::router::{self, Switches};
 use crate::shader::{Product, Tiling};
 
 /// What the last forward pass was, as far as its backward pass must know.
@@ -89,8 +89,9 @@ pub fn record(
     );
 
     // the router
-    if config.loss_weights.values().any(|weight| *weight != 0.0) {
-        record_losses(rec, dims, batch);
+    let weighed = config.loss_weights.values().any(|weight| *weight != 0.0);
+    if weighed {
+        record_losses(rec, config, dims, batch, of.train);
     } else {
         rec.clear(b.d_share);
     }
@@ -105,6 +106,7 @@ pub fn record(
         w.d_logits.id,
     ];
     rec.dispatch(plain(&GATE_BACKWARD, switches.gate_backward(), buffers, Grid::over(b.tokens)));
+    router::record_backward(rec, config, dims, (batch, w.d_logits), router::Backward { train: of.train, weighed });
     let noise = switches.input_noise(of.train);
     let tile = b.token_tiling.tile(Product::Nn);
     let grid = Grid::Direct([(s.d as u32).div_ceil(tile.columns), dims.tokens.div_ceil(tile.rows), 1]);

@@ -68,6 +68,23 @@ pub struct Choice {
     pub last_keys: Buffer<u32>,
 }
 
+/// Buffers of routers that add noise to logits; placeholders where they do not.
+#[derive(Clone, Copy, Debug)]
+pub struct Noisy {
+    /// `f32[T, E]`: random numbers, one a logit.
+    pub noise: Buffer<f32>,
+    /// `f32[T, E]`: logits without noise.
+    pub clean: Buffer<f32>,
+    /// `f32[T, E, 2]`: what each token adds to importance and load.
+    pub odds: Buffer<f32>,
+    /// `u32[T]`: the best expert that was not chosen.
+    pub runner_up: Buffer<u32>,
+    /// `f32[G, E, 2]`: importance and load.
+    pub sums: Buffer<f32>,
+    /// `f32[G, E, 2]`: derivative of the losses by them.
+    pub d_odds: Buffer<f32>,
+}
+
 /// What a forward pass works on.
 #[derive(Debug)]
 pub struct Batch {
@@ -133,6 +150,8 @@ pub struct Batch {
     pub solver: Buffer<u32>,
     /// Where experts choose.
     pub choice: Choice,
+    /// Where logits get noise.
+    pub noisy: Noisy,
     buffers: Vec<BufferId>,
 }
 
@@ -218,6 +237,12 @@ impl Batch {
         plan.want("the experts' lines", of_router(experts_choose, lines));
         plan.want("the rounds' progress", of_router(experts_choose, 4 * s.groups));
         plan.want("the last keys", of_router(experts_choose, s.groups * s.experts));
+        plan.want("the noise", of_router(s.draws, pairs));
+        plan.want("the logits without noise", of_router(s.draws, pairs));
+        plan.want("the odds", of_router(s.draws, volume(&[2, pairs])));
+        plan.want("the runners-up", of_router(s.draws, tokens));
+        plan.want("the odds' sums", of_router(s.draws, 2 * s.groups * s.experts));
+        plan.want("the odds' derivative", of_router(s.draws, 2 * s.groups * s.experts));
         if s.exchanges {
             plan.want("rows received by the experts", [rows, s.d]);
             plan.want("rows brought home", [rows, s.d]);
@@ -259,6 +284,14 @@ impl Batch {
                 lines: made.next(),
                 progress: made.next(),
                 last_keys: made.next(),
+            },
+            noisy: Noisy {
+                noise: made.next(),
+                clean: made.next(),
+                odds: made.next(),
+                runner_up: made.next(),
+                sums: made.next(),
+                d_odds: made.next(),
             },
             exchange: s.exchanges.then(|| Exchange { received: made.next(), home: made.next() }),
             buffers,

@@ -9,23 +9,26 @@ use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
 use crate::router;
 use crate::shader::{Product, Tiling};
 
-/// Records a forward pass of `batch.x` to `batch.y`. `keep`: where to keep what backward needs.
-pub fn record(
-    rec: &mut Recording,
-    config: &LayerConfig,
-    dims: Dims,
-    batch: &Batch,
-    weights: &Parameters,
-    train: bool,
-    keep: Option<Buffer<f32>>,
-) {
-    record_routing(rec, config, dims, batch, weights, train);
+/// How a forward pass is to be run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pass {
+    /// As in training.
+    pub train: bool,
+    /// The router's random numbers lie in its buffer already.
+    pub drawn: bool,
+    /// Where to keep what backward needs.
+    pub keep: Option<Buffer<f32>>,
+}
+
+/// Records a forward pass of `batch.x` to `batch.y`.
+pub fn record(rec: &mut Recording, config: &LayerConfig, dims: Dims, batch: &Batch, weights: &Parameters, pass: Pass) {
+    record_routing(rec, config, dims, batch, weights, pass);
     let s = Sizes::of(config);
     let dims = with_column_blocks(dims, &s, batch.row_tiling);
     if let Some(exchange) = &batch.exchange {
         record_exchange(rec, dims, batch, Move::Dispatch, [batch.x, exchange.received], batch.moved);
     }
-    record_expert_in(rec, config, dims, batch, weights, keep);
+    record_expert_in(rec, config, dims, batch, weights, pass.keep);
     let buffers = vec![batch.hidden.id, weights.w_out.id, weights.b_out.id, batch.tiles.id, batch.out.id];
     let constants = Constants(vec![("BIAS", u32::from(config.bias))]);
     let dims_out = Dims { k4: dims.hidden4, n4: dims.d4, ..dims };
@@ -54,13 +57,14 @@ pub fn record_routing(
     dims: Dims,
     batch: &Batch,
     weights: &Parameters,
-    train: bool,
+    pass: Pass,
 ) {
     let dims = with_column_blocks(dims, &Sizes::of(config), batch.row_tiling);
     if batch.exchange.is_some() {
         rec.clear(batch.moved);
     }
-    router::record(router::Step { rec, config, dims, batch, weights, train });
+    let Pass { train, drawn, .. } = pass;
+    router::record(router::Step { rec, config, dims, batch, weights, train, drawn });
 }
 
 /// Records the experts' first product; alone it recomputes what a forward pass did not keep.
@@ -116,13 +120,14 @@ pub(super) fn record_identity(
     });
 }
 
-/// Records the auxiliary losses of the batch, and their derivative with the weights in `dims`.
-pub fn record_losses(rec: &mut Recording, dims: Dims, batch: &Batch) {
+/// Records the auxiliary losses of the batch, and their derivative with the weights in `dims`; `train`: of a pass in training.
+pub fn record_losses(rec: &mut Recording, config: &LayerConfig, dims: Dims, batch: &Batch, train: bool) {
+    let of_scores = router::dims_of_scores(dims, &config.router);
     let plain = |kernel, buffers, grid| Dispatch {
         kernel,
         constants: Constants::default(),
         tiling: Tiling::Direct,
-        dims,
+        dims: of_scores,
         buffers,
         grid,
     };
@@ -131,6 +136,7 @@ pub fn record_losses(rec: &mut Recording, dims: Dims, batch: &Batch) {
     rec.dispatch(plain(&LOSS_SUMS, vec![b.router.id, b.stats.id, b.expert_of.id, b.sums.id], sums));
     let buffers = vec![b.sums.id, b.demanded.id, b.stats.id, b.losses.id, b.d_share.id];
     rec.dispatch(plain(&LOSSES, buffers, Grid::Direct([dims.groups, 1, 1])));
+    router::record_losses(rec, config, dims, batch, train);
 }
 
 /// The number of ACTIVATION in `shaders/shared/activation.wgsl`.

@@ -31,7 +31,10 @@ fn runs(config: &LayerConfig, mut run: impl FnMut(&'static str, usize, Side, usi
         run("router", e * d, Side::Router, e * s.d, d);
     }
     run("routerBias", 0, Side::RouterBias, 0, config.router_rows());
-    run("sharedGate", 0, Side::Router, config.router_rows() * s.d, d);
+    for e in 0..config.noise_rows() {
+        run("noise", e * d, Side::Router, (config.router_rows() + e) * s.d, d);
+    }
+    run("sharedGate", 0, Side::Router, s.gate_at * s.d, d);
     for (half, name, bias) in [(0, "w1", "b1"), (1, "w3", "b3")] {
         if half == 1 && !config.gated {
             continue;

@@ -24,8 +24,13 @@ pub struct Sizes {
     pub units: usize,
     /// Choices per token, `k`.
     pub k: usize,
-    /// Logits of a token: experts, where they are scored, and the shared expert's gate; at least 4.
+    /// Logits of a token: experts, where they are scored, what the width of their noise comes from, where that is learned, and the
+    /// shared expert's gate; at least 4.
     pub stride: usize,
+    /// Where the shared expert's gate lies among them.
+    pub gate_at: usize,
+    /// Whether the router draws a random number for every logit in training.
+    pub draws: bool,
     /// Who chooses.
     pub chooses: Chooses,
     /// Iterations of the router's solver in training; 0 if it has none.
@@ -45,6 +50,7 @@ impl Sizes {
     pub fn of(config: &LayerConfig) -> Self {
         let (d, f) = (pad4(config.d_model), pad4(config.d_ff));
         let gate = usize::from(config.shared_expert.is_some_and(|s| s.gate));
+        let gate_at = config.router_rows() + config.noise_rows();
         Sizes {
             d,
             f,
@@ -53,7 +59,9 @@ impl Sizes {
             identities: config.identity_experts,
             units: config.shared_expert.map_or(0, |s| s.d_ff.div_ceil(config.d_ff)),
             k: config.k(),
-            stride: pad4(config.router_rows() + gate).max(4),
+            stride: pad4(gate_at + gate).max(4),
+            gate_at,
+            draws: config.router.draws(),
             chooses: config.router.chooses(),
             iterations: router::iterations(config, true),
             groups: config.groups,
@@ -105,7 +113,7 @@ impl Sizes {
             jitter: config.router.jitter(),
             dropout: config.router.dropout(),
             identities: self.identities as u32,
-            gate_at: config.router_rows() as u32,
+            gate_at: self.gate_at as u32,
             seed_lo: config.seed as u32,
             seed_hi: (config.seed >> 32) as u32,
             step,
@@ -113,6 +121,7 @@ impl Sizes {
             balance_first: loss("loadBalanceFirst"),
             z: loss("z"),
             importance: loss("importance"),
+            load: loss("load"),
             hidden4: (self.f / 4) as u32,
             ..Dims::default()
         };

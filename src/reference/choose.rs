@@ -61,6 +61,9 @@ pub(super) fn choices(
                 tokens.map(|((h, s), t)| top_k::chosen(router, h, s, Draws { config, setting, token: t })).collect(),
             )
         }
+        RouterConfig::NoisyTopK(router) => {
+            by_token(logits.chunks_exact(e).map(|h| routing::best(h, router.k)).collect())
+        }
         RouterConfig::Sinkhorn(router) if setting.train => {
             let of_group = |h: Vec<f64>| {
                 let h = Scores::new(&h, e);

@@ -134,12 +134,13 @@ impl Routed<'_> {
 }
 
 /// `CV² = Var / (mean² + 1e-10)`, with the population variance.
-fn squared_variation(x: &[f64]) -> f64 {
+pub(super) fn squared_variation(x: &[f64]) -> f64 {
     let (mean, variance) = moments(x);
     variance / (mean * mean + EPSILON)
 }
 
-fn squared_variation_backward(x: &[f64]) -> Vec<f64> {
+/// The gradient of [`squared_variation`].
+pub(super) fn squared_variation_backward(x: &[f64]) -> Vec<f64> {
     let (mean, variance) = moments(x);
     let (n, below) = (x.len() as f64, mean * mean + EPSILON);
     x.iter().map(|x| 2.0 / n * ((x - mean) / below - variance * mean / (below * below))).collect()

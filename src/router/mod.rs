@@ -7,6 +7,7 @@ mod expert_choice;
 mod hash;
 mod lookup;
 mod matching;
+mod noisy_top_k;
 mod sinkhorn;
 mod slots;
 mod solver;
@@ -38,6 +39,17 @@ pub(crate) struct Step<'a> {
     pub weights: &'a Parameters,
     /// Whether as in training.
     pub train: bool,
+    /// Whether the router's random numbers lie in their buffer already.
+    pub drawn: bool,
+}
+
+/// What must be known of a pass to go back through a router.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backward {
+    /// Whether the forward pass ran in training.
+    pub train: bool,
+    /// Whether any loss weighs something.
+    pub weighed: bool,
 }
 
 impl Step<'_> {
@@ -70,9 +82,38 @@ impl Step<'_> {
 pub(crate) fn record(mut step: Step) {
     match &step.config.router {
         RouterConfig::TopK(router) => top_k::record(&mut step, router),
+        RouterConfig::NoisyTopK(router) => noisy_top_k::record(&mut step, router),
         RouterConfig::ExpertChoice(router) => expert_choice::record(&mut step, router),
         RouterConfig::Sinkhorn(router) => sinkhorn::record(&mut step, router),
         RouterConfig::Hash(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => lookup::record(&mut step),
+    }
+}
+
+/// Records the losses that the router makes of more than its scores, and their derivative; `train`: of a pass in training.
+pub(crate) fn record_losses(rec: &mut Recording, config: &LayerConfig, dims: Dims, batch: &Batch, train: bool) {
+    if let RouterConfig::NoisyTopK(router) = &config.router {
+        noisy_top_k::record_losses(rec, router, dims, batch, train);
+    }
+}
+
+/// The dispatches' uniform of the losses that are made of scores: without the weights of those that the router makes itself.
+pub(crate) fn dims_of_scores(dims: Dims, router: &RouterConfig) -> Dims {
+    match router {
+        RouterConfig::NoisyTopK(_) => Dims { importance: 0.0, ..dims },
+        _ => dims,
+    }
+}
+
+/// Records the way back from the logits that the router chose by to those that it began with.
+pub(crate) fn record_backward(
+    rec: &mut Recording,
+    config: &LayerConfig,
+    dims: Dims,
+    (batch, d_logits): (&Batch, Buffer<f32>),
+    of: Backward,
+) {
+    if let RouterConfig::NoisyTopK(router) = &config.router {
+        noisy_top_k::record_backward(rec, router, dims, (batch, d_logits), of);
     }
 }
 
@@ -84,6 +125,7 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig) -> Dims {
             let threshold = router.top_p.or(router.min_score).unwrap_or(router.second_threshold);
             Dims { expert_groups, group_limit, threshold, ..dims }
         }
+        RouterConfig::NoisyTopK(router) => Dims { noise: noisy_top_k::width(router, dims.experts), ..dims },
         RouterConfig::ExpertChoice(_) => dims,
         RouterConfig::Sinkhorn(router) => {
             Dims { iterations: router.iterations as u32, tolerance: router.tolerance, epsilon: router.epsilon, ..dims }
@@ -104,7 +146,7 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
         RouterConfig::Hash(router) => router.tables.concat(),
         RouterConfig::Domain(_) => (0..config.experts as u32).collect(),
         RouterConfig::Language(router) => router.experts_of(config.experts),
-        RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => Vec::new(),
+        RouterConfig::NoisyTopK(_) | RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => Vec::new(),
     }
 }
 
@@ -113,7 +155,10 @@ pub fn label_words(config: &LayerConfig) -> usize {
     match &config.router {
         RouterConfig::Domain(router) if router.mixture.is_some() => config.experts,
         RouterConfig::Hash(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => 1,
-        RouterConfig::TopK(_) | RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => 0,
+        RouterConfig::TopK(_)
+        | RouterConfig::NoisyTopK(_)
+        | RouterConfig::ExpertChoice(_)
+        | RouterConfig::Sinkhorn(_) => 0,
     }
 }
 
@@ -130,7 +175,31 @@ pub fn labels(config: &LayerConfig, given: &Labels, tokens: usize) -> Result<Opt
             let known = if router.table.is_some() { "the length of router.table" } else { "the number of experts" };
             lookup::named(config, given, tokens, (label, "language", known), &table).map(Some)
         }
-        RouterConfig::TopK(_) | RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => Ok(None),
+        RouterConfig::TopK(_)
+        | RouterConfig::NoisyTopK(_)
+        | RouterConfig::ExpertChoice(_)
+        | RouterConfig::Sinkhorn(_) => Ok(None),
+    }
+}
+
+/// The random numbers `given` for `tokens` tokens, if they fit: `f32[T, E]`.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] if the router draws none, [`Error::WrongLength`] or [`Error::NonFinite`].
+pub fn draws<'a>(config: &LayerConfig, given: Option<&'a [f32]>, tokens: usize) -> Result<Option<&'a [f32]>, Error> {
+    let Some(draws) = given else { return Ok(None) };
+    let what = "draws".to_owned();
+    if !config.router.draws() {
+        let wanted = "left out: this router adds nothing random to its logits".to_owned();
+        return Err(Error::InvalidArgument { what, got: "given".to_owned(), wanted });
+    }
+    let (got, wanted) = (draws.len(), tokens * config.experts);
+    if got != wanted {
+        return Err(Error::WrongLength { what, got, wanted, shape: format!("[{tokens}, {}]", config.experts) });
+    }
+    match draws.iter().position(|draw| !draw.is_finite()) {
+        Some(index) => Err(Error::NonFinite { what, index, value: draws[index].to_string() }),
+        None => Ok(given),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::engine::{Downloads, Engine};
 use crate::error::Error;
 use crate::init::init;
 use crate::kernels::{DECLINED, DROPPED, Dims, LOSS_NAMES, MOST_EXPERTS};
-use crate::layer::{self, Backward, Batch, Gradient, Packed, Parameters, Sizes};
+use crate::layer::{self, Backward, Batch, ForwardPass, Gradient, Packed, Parameters, Sizes};
 use crate::recording::Recording;
 use crate::router::{self, Solver};
 use crate::shape::{pad_rows, strip_rows};
@@ -120,6 +120,7 @@ impl MoeLayer {
         let tokens = x.len() / d;
         let dims = self.sizes.dims(&self.config, tokens, options.train, options.step)?;
         let labels = router::labels(&self.config, &options.labels, tokens)?;
+        let draws = router::draws(&self.config, options.draws.as_deref(), tokens)?.filter(|_| options.train);
         self.prepare(&dims, options.train).await?;
         let mut rec = Recording::default();
         let keep = if options.train { self.backward.as_ref().map(|b| b.before) } else { None };
@@ -128,11 +129,12 @@ impl MoeLayer {
             if let Some(labels) = labels {
                 rec.upload(batch.labels, labels);
             }
-            if options.route_only {
-                layer::record_routing(&mut rec, &self.config, dims, batch, &self.weights, options.train);
-            } else {
-                layer::record_forward(&mut rec, &self.config, dims, batch, &self.weights, options.train, keep);
+            if let Some(draws) = draws {
+                rec.upload(batch.noisy.noise, draws.to_vec());
             }
+            let pass = ForwardPass { train: options.train, drawn: draws.is_some(), keep };
+            let record = if options.route_only { layer::record_routing } else { layer::record_forward };
+            record(&mut rec, &self.config, dims, batch, &self.weights, pass);
             self.record_reads(&mut rec, &dims, batch, options);
         }
         // whatever happens below, the buffers no longer hold the pass before
@@ -193,7 +195,7 @@ impl MoeLayer {
     fn record_reads(&self, rec: &mut Recording, dims: &Dims, b: &Batch, options: &ForwardOptions) {
         let s = &self.sizes;
         if options.read.contains(&Read::Losses) {
-            layer::record_losses(rec, *dims, b);
+            layer::record_losses(rec, &self.config, *dims, b, options.train);
         }
         for read in &options.read {
             match read {

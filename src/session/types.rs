@@ -79,6 +79,9 @@ pub struct ForwardOptions {
     pub labels: Labels,
     /// Stop once it is known who goes where: no expert runs. Neither output nor traffic can be read, and no backward follows.
     pub route_only: bool,
+    /// `f32[T, E]`: in training, the random numbers that the router adds to its logits, in place of its own; to repeat what other
+    /// code did. Standard normal for noisy top-k.
+    pub draws: Option<Vec<f32>>,
     /// What to bring back; with nothing the call only waits for the engine.
     pub read: Vec<Read>,
 }
@@ -86,7 +89,7 @@ pub struct ForwardOptions {
 impl Default for ForwardOptions {
     fn default() -> Self {
         let read = vec![Read::Output, Read::Routing, Read::Losses, Read::Traffic];
-        ForwardOptions { train: false, step: 0, labels: Labels::default(), route_only: false, read }
+        ForwardOptions { train: false, step: 0, labels: Labels::default(), draws: None, route_only: false, read }
     }
 }
 

@@ -168,6 +168,7 @@ pub(super) fn forward_options(options: &JsValue) -> Result<ForwardOptions, Error
         task: label_list(options, "task")?,
         sequence: whole(options, "sequence")?.map(|tokens| tokens as usize),
     };
+    out.draws = float_list(options, "draws")?;
     out.read = reads(options, out.read)?;
     unique(&mut out.read);
     Ok(out)

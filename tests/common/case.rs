@@ -21,6 +21,8 @@ pub struct Case {
     pub d_output: Vec<f32>,
     /// Whether forward runs as in training.
     pub train: bool,
+    /// `[T, E]`: recorded random numbers of the router.
+    pub draws: Option<Vec<f32>>,
     /// What must come out.
     pub expect: Vec<Expect>,
 }

@@ -102,7 +102,7 @@ impl Passes {
 pub async fn run(engine: &Rc<Engine>, case: &Case) -> Result<Got, Error> {
     let mut layer = Runtime::sharing(engine.clone()).create_layer(case.config.clone()).await?;
     layer.set_weights(named(&case.weights)).await?;
-    let options = ForwardOptions { train: case.train, ..ForwardOptions::default() };
+    let options = ForwardOptions { train: case.train, draws: case.draws.clone(), ..ForwardOptions::default() };
     Ok(passes(&mut layer, &case.x, &case.d_output, &options).await?.got())
 }
 

@@ -2,7 +2,7 @@
 
 use super::case::{Case, What};
 use super::families::{
-    aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, lucidrains, megatron, pot,
+    aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, lucidrains, megatron, noisy_top_k, pot,
 };
 
 /// What was recorded and cannot be said in terms of the layer's public interface, and why.
@@ -41,6 +41,7 @@ pub fn cases() -> Vec<Case> {
         flaxformer::cases(),
         experts_choose::cases(),
         megatron::cases(),
+        noisy_top_k::cases(),
         pot::cases(),
         aux_losses::cases(),
         ffn_big::cases(),

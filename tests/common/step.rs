@@ -4,8 +4,8 @@ use webmoe::config::LayerConfig;
 use webmoe::cpu::CpuEngine;
 use webmoe::engine::Engine;
 use webmoe::layer::{
-    Backward, Batch, Gradient, Parameters, Sizes, pack, record_backward, record_forward, record_losses, record_sgd,
-    widths,
+    Backward, Batch, ForwardPass, Gradient, Parameters, Sizes, pack, record_backward, record_forward, record_losses,
+    record_sgd, widths,
 };
 use webmoe::recording::{Buffer, Recording};
 use webmoe::router;
@@ -56,8 +56,9 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
     if let Some(labels) = given {
         rec.upload(batch.labels, labels);
     }
-    record_forward(&mut rec, config, dims, &batch, &own, true, Some(backward.before));
-    record_losses(&mut rec, dims, &batch);
+    let pass = ForwardPass { train: true, drawn: false, keep: Some(backward.before) };
+    record_forward(&mut rec, config, dims, &batch, &own, pass);
+    record_losses(&mut rec, config, dims, &batch, true);
     let of = Gradient { train: true, kept: true };
     record_backward(&mut rec, config, dims, (&batch, &backward), (&own, &gradients), of);
     record_sgd(&mut rec, config, &own, &gradients, 0.1);

@@ -76,7 +76,7 @@ impl Trial {
     }
 
     fn setting<'a>(&self, inputs: &'a Inputs) -> Setting<'a> {
-        Setting { train: self.train, step: self.step, choices: None, asked: None, labels: Some(&inputs.labels) }
+        Setting { train: self.train, step: self.step, labels: Some(&inputs.labels), ..Setting::default() }
     }
 
     fn oracle(&self, inputs: &Inputs) -> Forward {

@@ -1,8 +1,8 @@
 //! The oracle's gradients against central differences of its own forward pass.
 
 use webmoe::config::{
-    Activation, Capacity, Exploration, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy,
-    SharedExpert, Slots, SoftmaxOver, TopK,
+    Activation, Capacity, Exploration, LayerConfig, Noise, NoisyTopK, Order, Priority, Renormalize, RouterConfig,
+    Scoring, SecondPolicy, SharedExpert, Slots, SoftmaxOver, TopK,
 };
 use webmoe::labels::Labels;
 use webmoe::reference::{Setting, backward_exact, forward_exact};
@@ -166,6 +166,18 @@ fn gradients_are_right_for_tokens_that_take_as_many_experts_as_they_need() {
                 assert_differences_agree(&format!("{router:?}"), &layer(router.clone()));
             }
         }
+    }
+}
+
+#[test]
+fn gradients_are_right_through_noise_on_the_logits() {
+    let wide = NoisyTopK { k: 2, noise: Noise::Fixed { std: 3.0 } };
+    for router in [1, 2, 3, 4].map(NoisyTopK::new).into_iter().chain([1, 4].map(NoisyTopK::fixed)).chain([wide]) {
+        let mut config = LayerConfig { router: RouterConfig::NoisyTopK(router), ..layer(TopK::new(2)) };
+        config.loss_weights.insert("load".to_owned(), 0.3);
+        assert_differences_agree(&format!("{router:?}"), &config);
+        config.loss_weights.clear();
+        assert_differences_agree(&format!("{router:?}, no losses"), &config);
     }
 }
 

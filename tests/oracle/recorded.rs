@@ -9,7 +9,9 @@ use crate::common::fixtures::{cases, drawn_cases, injected_cases, padded_groups}
 use crate::common::got::Got;
 
 fn run(case: &Case) -> (Forward, Gradients) {
-    let forward = forward(&case.config, &case.weights, &case.x, Setting { train: case.train, ..Setting::default() });
+    let draws: Option<Vec<f64>> = case.draws.as_ref().map(|draws| draws.iter().copied().map(f64::from).collect());
+    let setting = Setting { train: case.train, draws: draws.as_deref(), ..Setting::default() };
+    let forward = forward(&case.config, &case.weights, &case.x, setting);
     let forward = forward.unwrap_or_else(|e| panic!("{}: {e}", case.id));
     let gradients = backward(&case.config, &case.weights, &case.x, &forward, &case.d_output);
     let gradients = gradients.unwrap_or_else(|e| panic!("{}: {e}", case.id));

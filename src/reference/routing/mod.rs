@@ -6,6 +6,7 @@
 pub mod base;
 pub mod expert_choice;
 pub mod no_token_left_behind;
+pub mod noisy_top_k;
 pub mod sinkhorn;
 pub mod token_then_expert;
 

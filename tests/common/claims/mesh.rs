@@ -17,7 +17,7 @@ use super::super::inputs::{bits, d_output, tokens, weights};
 use super::super::trial::traffic_differences;
 
 const TRAIN: ForwardOptions =
-    ForwardOptions { train: true, step: 0, labels: Labels::NONE, route_only: false, read: Vec::new() };
+    ForwardOptions { train: true, step: 0, labels: Labels::NONE, draws: None, route_only: false, read: Vec::new() };
 
 fn slots(slots: Slots) -> Capacity {
     Capacity::Bounded { slots, priority: Priority::Arrival, order: Order::Rank }

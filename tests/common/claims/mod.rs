@@ -12,7 +12,7 @@ pub mod repeats;
 pub mod routers;
 pub mod training;
 
-pub use routers::{domain, expert_choice, hash, language, sinkhorn, top_k};
+pub use routers::{domain, expert_choice, hash, language, noisy_top_k, sinkhorn, top_k};
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
 macro_rules! on_every_engine {
@@ -48,6 +48,11 @@ macro_rules! on_every_engine {
             top_k::tokens_that_take_as_many_experts_as_they_need_agree_with_the_oracle,
             top_k::noise_on_the_routers_input_agrees_with_the_oracle,
             top_k::experts_are_drawn_as_often_as_they_are_liked,
+            noisy_top_k::noisy_top_k_agrees_with_the_oracle,
+            noisy_top_k::noise_is_another_in_every_step_and_absent_outside_training,
+            noisy_top_k::a_router_that_has_learned_nothing_spreads_tokens_by_chance,
+            noisy_top_k::draws_that_are_given_take_the_place_of_the_layers_own,
+            noisy_top_k::a_noisy_token_that_is_not_a_number_spoils_only_itself,
             expert_choice::expert_choice_agrees_with_the_oracle,
             expert_choice::every_expert_takes_exactly_as_many_tokens_as_it_may,
             expert_choice::thousands_of_tokens_are_ranked_exactly,

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use webmoe::config::{Activation, LayerConfig, Renormalize, RouterConfig, SharedExpert, TopK};
+use webmoe::config::{Activation, LayerConfig, NoisyTopK, Renormalize, RouterConfig, SharedExpert, TopK};
 use webmoe::engine::Engine;
 use webmoe::session::{BackwardRead, ForwardOptions, Read};
-use webmoe::weights::{LayerWeights, NAMES};
+use webmoe::weights::{LayerWeights, NAMES, shapes};
 
 use super::super::engine::{layer, layer_of, passes};
 use super::super::inputs::{bits, d_output, named, noise, tokens, weights};
@@ -34,7 +34,9 @@ fn assert_same_bits(got: &LayerWeights, want: &LayerWeights, what: &str) {
 }
 
 pub async fn an_update_is_the_weight_minus_the_rate_times_the_gradient(engine: &Rc<Engine>) {
-    let (config, rate) = (odd(), 0.37_f32);
+    // a router that has weights of its own besides
+    let router = RouterConfig::NoisyTopK(NoisyTopK::new(2));
+    let (config, rate) = (LayerConfig { router, ..odd() }, 0.37_f32);
     let before = weights(&config, 8);
     let mut layer = layer_of(engine, &config, &before).await;
     layer.forward(&tokens(&config, 8, 12), &train()).await.expect("a layer that runs");
@@ -43,7 +45,7 @@ pub async fn an_update_is_the_weight_minus_the_rate_times_the_gradient(engine: &
     let gradients = gradients.expect("weights were read");
     layer.apply_sgd(rate).await.expect("there are gradients");
     let after = layer.weights().await.expect("weights can be read");
-    for name in NAMES {
+    for (name, _) in shapes(&config) {
         let array = |weights: &LayerWeights| weights.get(name).expect("the layer has every array").to_vec();
         let (before, gradient, after) = (array(&before), array(&gradients), array(&after));
         assert!(gradient.iter().any(|g| *g != 0.0), "{name} has a gradient");

@@ -13,7 +13,7 @@ use super::super::case::Case;
 pub fn case(id: &str, config: LayerConfig, logits: Vec<f32>, cotangent: Option<Vec<f32>>) -> Case {
     let d_output = cotangent.unwrap_or_else(|| vec![0.0; logits.len()]);
     let weights = weights(&config);
-    Case { id: id.to_owned(), config, weights, x: logits, d_output, train: true, expect: Vec::new() }
+    Case { id: id.to_owned(), config, weights, x: logits, d_output, train: true, draws: None, expect: Vec::new() }
 }
 
 /// The layer of such a case, of tokens that choose.

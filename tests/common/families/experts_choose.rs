@@ -43,6 +43,7 @@ fn case(f: &Fixture, z: bool) -> Case {
         x: f.f32s("x"),
         d_output: f.f32s("cot.y"),
         train: true,
+        draws: None,
         expect,
     }
 }

@@ -56,7 +56,7 @@ fn case(f: &Fixture) -> Case {
     if gated {
         expect.push(sample(f, What::Gradient("w3"), "g_up"));
     }
-    Case { id: f.id().to_owned(), config, weights, x, d_output, train: true, expect }
+    Case { id: f.id().to_owned(), config, weights, x, d_output, train: true, draws: None, expect }
 }
 
 fn sample(f: &Fixture, what: What, name: &str) -> Expect {

@@ -90,7 +90,7 @@ fn part(f: &Fixture, id: String, groups: usize, rows: &[usize], loss_weights: [f
         all(What::Gradient("x"), "g.x", d),
     ];
     let (x, d_output) = (pick(&f.f32s("x"), d, rows), pick(&f.f32s("cot.y"), d, rows));
-    Case { id, config, weights: weights(f), x, d_output, train: true, expect }
+    Case { id, config, weights: weights(f), x, d_output, train: true, draws: None, expect }
 }
 
 pub(super) fn weights(f: &Fixture) -> LayerWeights {

@@ -53,7 +53,7 @@ fn gated_case(f: &Fixture, injected: bool) -> Case {
     }
     let weights = gated_weights(f, &config);
     let (x, d_output) = (f.f32s("x"), f.f32s("cot.y"));
-    Case { id: f.id().to_owned(), config, weights, x, d_output, train: true, expect }
+    Case { id: f.id().to_owned(), config, weights, x, d_output, train: true, draws: None, expect }
 }
 
 fn gated_config(f: &Fixture) -> LayerConfig {
@@ -169,7 +169,7 @@ fn switch_case(f: &Fixture) -> Case {
         }
     }
     let (x, d_output) = (f.f32s("x"), f.f32s("cot.y"));
-    Case { id: f.id().to_owned(), config, weights, x, d_output, train: true, expect }
+    Case { id: f.id().to_owned(), config, weights, x, d_output, train: true, draws: None, expect }
 }
 
 fn loss(f: &Fixture, name: &'static str, scalar: &str) -> Expect {

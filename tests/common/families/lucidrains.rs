@@ -79,7 +79,8 @@ fn case(f: &Fixture) -> Case {
         gradient("w2", "experts.w2", hidden, d),
     ];
     let train = f.config("train") == true;
-    Case { id: f.id().to_owned(), config, weights, x: f.f32s("x"), d_output: f.f32s("cot.y"), train, expect }
+    let (x, d_output) = (f.f32s("x"), f.f32s("cot.y"));
+    Case { id: f.id().to_owned(), config, weights, x, d_output, train, draws: None, expect }
 }
 
 /// Second choices are asked where the recorded number is below their share over the threshold.

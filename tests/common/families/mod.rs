@@ -9,5 +9,6 @@ pub mod gshard;
 pub mod huggingface;
 pub mod lucidrains;
 pub mod megatron;
+pub mod noisy_top_k;
 pub mod pot;
 mod rows;

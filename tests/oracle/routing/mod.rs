@@ -3,6 +3,7 @@
 mod base;
 mod expert_choice;
 mod golden;
+mod noisy_top_k;
 mod optimum;
 mod recorded;
 mod sinkhorn;

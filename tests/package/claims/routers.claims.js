@@ -17,6 +17,12 @@ const LAYERS = {
   "topK, second choices drawn": { router: { kind: "topK", k: 3, secondPolicy: "sampling", evalSecondPolicy: "all" } },
   "topK until a share is covered": { router: { kind: "topK", k: 3, topP: 0.6 } },
   "topK above a score": { router: { kind: "topK", k: 3, minScore: 0.3 } },
+  "noisyTopK": { router: { kind: "noisyTopK", k: 2 }, lossWeights: { importance: 0.1, load: 0.1 }, options: { step: 4 } },
+  "noisyTopK of fixed width, with given draws": {
+    router: { kind: "noisyTopK", k: 2, noise: "fixed", noiseStd: 2 },
+    lossWeights: { load: 0.1 },
+    options: { draws: numbers(3, TOKENS * 4) },
+  },
   "expertChoice by factor": { router: { kind: "expertChoice", capacityFactor: 1.5 } },
   "expertChoice by slots": { router: { kind: "expertChoice", slots: 3 } },
   "sinkhorn": { router: { kind: "sinkhorn", k: 2, epsilon: 0.5, iterations: 8, tolerance: 0, gate: "softmax" } },
@@ -37,6 +43,7 @@ const CONFIGS = {
     { router: { kind: "topK", k: 1, exploration: "sample", selectionBias: new Float32Array(4) } },
     "router.exploration",
   ],
+  "noise of no width": [{ router: { kind: "noisyTopK", k: 1, noise: "fixed", noiseStd: 0 } }, "router.noiseStd"],
   "a capacity beside experts that choose": [{ router: { kind: "expertChoice" }, capacity: { slots: 2 } }, "capacity"],
   "a policy for second choices where there are none": [{ router: { kind: "topK", k: 1, secondPolicy: "none" } }, "router.secondPolicy"],
   "two ways to take as many as needed": [{ router: { kind: "topK", k: 2, topP: 0.5, minScore: 0.1 } }, "router.minScore"],
@@ -57,6 +64,9 @@ const CONFIGS = {
 
 /** Calls that cannot be, with the code and the word of the error. */
 const CALLS = {
+  "draws for some of the tokens": ["noisyTopK", { train: true, draws: numbers(3, 4) }, "WRONG_LENGTH", "draws"],
+  "draws of whole numbers": ["noisyTopK", { train: true, draws: new Int32Array(4 * TOKENS) }, "INVALID_ARGUMENT", "draws"],
+  "draws that nothing is done with": ["hash", { tokenIds, draws: numbers(3, 4 * TOKENS) }, "INVALID_ARGUMENT", "draws"],
   "no ids": ["hash", {}, "MISSING_LABELS", "tokenIds"],
   "too few ids": ["hash", { tokenIds: tokenIds.subarray(1) }, "WRONG_LENGTH", "tokenIds"],
   "an id beyond the table": ["hash", { tokenIds: tokenIds.map((id) => id + 1) }, "INVALID_ARGUMENT", "tokenIds[3]"],

@@ -217,6 +217,29 @@ export interface TopKRouterConfig {
   minScore?: number;
 }
 
+/**
+ * Each token takes the `k` experts with the largest logits, in training with noise on them: Shazeer et al. 2017, and V-MoE
+ * (Riquelme et al. 2021). The losses `importance` and `load` keep experts in use; `load` has a gradient because chance decides.
+ */
+export type NoisyTopKRouterConfig = {
+  kind: "noisyTopK";
+  /** Experts per token. */
+  k: number;
+} & (
+  | {
+      /** The width of the noise on a logit is `softplus(x · noise) + noiseEpsilon`; weights are a softmax over the chosen logits. */
+      noise?: "learned";
+      /** Least width of the noise; default 0.01. */
+      noiseEpsilon?: number;
+    }
+  | {
+      /** The width is `noiseStd / experts`, and weights are shares in the softmax over all logits, as in V-MoE. */
+      noise: "fixed";
+      /** Default 1. */
+      noiseStd?: number;
+    }
+);
+
 /** Each expert takes its best tokens of a group (Zhou et al. 2022): exactly balanced, none to several experts a token. */
 export interface ExpertChoiceRouterConfig {
   kind: "expertChoice";
@@ -389,6 +412,7 @@ export interface RemoveDomainOptions extends AddDomainOptions {
 /** A router's description, discriminated by `kind`. */
 export type RouterConfig =
   | TopKRouterConfig
+  | NoisyTopKRouterConfig
   | ExpertChoiceRouterConfig
   | SinkhornRouterConfig
   | HashRouterConfig
@@ -425,6 +449,11 @@ export interface ForwardOptions {
    * are), and no backward follows. Default `false`.
    */
   routeOnly?: boolean;
+  /**
+   * `[T, experts]`: in training, the random numbers that the router adds to its logits, in place of those of the seed and the
+   * step; to repeat what other code did. Standard normal for `noisyTopK`; refused by routers that add none.
+   */
+  draws?: Float32Array;
   /** What to bring back; default all but the scores and the solver; `[]` reads nothing and only waits. What was not read is absent. */
   read?: ForwardRead[];
   /** Ends the call with `ABORTED`; what the device has begun it finishes. */
@@ -513,6 +542,8 @@ export interface LayerWeights {
   sharedW3?: Float32Array;
   /** `[dModel]`, with `sharedExpert.gate` */
   sharedGate?: Float32Array;
+  /** `[experts, dModel]`, all of them, with learned noise: the width of the noise on the router's logits */
+  noise?: Float32Array;
 }
 
 /** What a forward brings back; what was not read is absent. */

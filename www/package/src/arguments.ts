@@ -27,11 +27,12 @@ export function checkFloats(what: string, value: Float32Array): void {
 /** @throws `INVALID_ARGUMENT` */
 export function checkForwardOptions(options: ForwardOptions): void {
   checkObject("options", options);
-  const { tokenIds, domain, mixture, sourceLanguage, targetLanguage, task, signal } = options;
+  const { tokenIds, domain, mixture, sourceLanguage, targetLanguage, task, draws, signal } = options;
   for (const [name, ids] of Object.entries({ tokenIds, domain, sourceLanguage, targetLanguage, task })) {
     optional(name, ids, "a Uint32Array", (value) => isA(value, "Uint32Array"));
   }
   optional("mixture", mixture, "a Float32Array", (value) => isA(value, "Float32Array"));
+  optional("draws", draws, "a Float32Array", (value) => isA(value, "Float32Array"));
   checkSignalType(signal);
 }
 

@@ -15,6 +15,7 @@ pub mod domain;
 pub mod expert_choice;
 pub mod hash;
 pub mod language;
+pub mod noisy_top_k;
 pub mod sinkhorn;
 pub mod top_k;
 
@@ -37,6 +38,7 @@ pub fn bounded(slots: usize) -> Capacity {
 pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
     let all = [
         top_k::examples,
+        noisy_top_k::examples,
         expert_choice::examples,
         sinkhorn::examples,
         hash::examples,

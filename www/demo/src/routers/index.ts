@@ -6,10 +6,11 @@ import { expertChoice } from "./expertChoice";
 import { hash } from "./hash";
 import type { Control, RouterKind, Values } from "./kind";
 import { language } from "./language";
+import { noisyTopK } from "./noisyTopK";
 import { sinkhorn } from "./sinkhorn";
 import { topK } from "./topK";
 
-export const ROUTERS: readonly RouterKind[] = [topK, expertChoice, sinkhorn, hash, domain, language];
+export const ROUTERS: readonly RouterKind[] = [topK, noisyTopK, expertChoice, sinkhorn, hash, domain, language];
 
 /** A router as the visitor chose it. */
 export interface RouterChoice {

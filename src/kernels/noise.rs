@@ -1,0 +1,29 @@
+//! Random numbers for logits.
+
+use super::normal::quantile;
+use super::{Access::*, Call, Kernel, Slice, bound};
+use crate::rng::{NOISE_LANE, open_uniform_f32};
+use crate::shader;
+
+/// A standard normal number for every logit.
+///
+/// - 1 `noise`: `f32[T, E]`
+pub static NOISE: Kernel = Kernel {
+    name: "noise",
+    source: include_str!("../../shaders/noise.wgsl"),
+    parts: &[&shader::DIMS, &shader::LINEAR, &shader::RNG, &shader::NORMAL],
+    product: None,
+    bindings: &[Write],
+    constants: &[],
+    twin,
+};
+
+fn twin(call: &Call, slices: &mut [Slice]) {
+    let [noise] = bound(slices);
+    let (tokens, experts) = (call.dims.tokens as usize, call.dims.experts as usize);
+    let seed = u64::from(call.dims.seed_hi) << 32 | u64::from(call.dims.seed_lo);
+    for (i, z) in noise.f32_mut()[..tokens * experts].iter_mut().enumerate() {
+        let (token, lane) = ((i / experts) as u32, NOISE_LANE + (i % experts) as u32);
+        *z = quantile(open_uniform_f32(seed, 0, call.dims.step, token, lane));
+    }
+}
