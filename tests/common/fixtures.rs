@@ -3,6 +3,7 @@
 use super::case::{Case, What};
 use super::families::{
     aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, lucidrains, megatron, noisy_top_k, pot,
+    st_moe,
 };
 
 /// What was recorded and cannot be said in terms of the layer's public interface, and why.
@@ -15,7 +16,7 @@ pub const NOT_EXPRESSIBLE: [(&str, &str); 6] = [
         "flaxformer_tokens_choose/k2_bpr_pad, gradients of the weights",
         "groups of unequal size after padding: each group is a case of its own, and the oracle's test adds them up",
     ),
-    ("lucid_mixture_of_experts random", "which second choices are asked comes from recorded draws"),
+    ("lucid_mixture_of_experts random, lucid_st_moe", "which later choices are asked comes from recorded draws"),
     ("sinkhorn/unequal_columns", "a layer's experts all have the same share"),
     ("flaxformer_experts_choose/pad", "padding is scored with logits of zero, and counted in the z-loss"),
 ];
@@ -57,7 +58,8 @@ pub fn injected_cases() -> Vec<(Case, Vec<usize>)> {
 
 /// Cases with which of the choices `[T, k]` were asked, by draws that the layer cannot be made to repeat.
 pub fn drawn_cases() -> Vec<(Case, Vec<bool>)> {
-    lucidrains::drawn_cases().into_iter().map(|(case, asked)| (allow_rounding(case), asked)).collect()
+    let families = [lucidrains::drawn_cases(), st_moe::drawn_cases()];
+    families.into_iter().flatten().map(|(case, asked)| (allow_rounding(case), asked)).collect()
 }
 
 fn allow_rounding(mut case: Case) -> Case {

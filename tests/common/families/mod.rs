@@ -12,3 +12,4 @@ pub mod megatron;
 pub mod noisy_top_k;
 pub mod pot;
 mod rows;
+pub mod st_moe;
