@@ -4,7 +4,7 @@
 //! the browser, which has its own. Every output is checked against the oracle before it is timed.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pollster::block_on;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ use webmoe::rng::uniform_f32;
 use webmoe::session::{Device, ForwardOptions, MoeLayer, Read, Runtime};
 
 const CALLS: usize = 20;
+/// Calls go untimed for so long: a GPU that was idle, as during the check, clocks up only after some work.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// Sizes of a workload, as in `workloads.json`.
 #[derive(Deserialize)]
@@ -73,7 +75,10 @@ async fn measure(runtime: &Runtime, workload: &Workload) -> Result<Vec<f64>, Err
     let x = workload.tokens();
     let mut layer = runtime.create_layer(config.clone()).await?;
     check(&config, &x, &call(&mut layer, &x, None).await?)?;
-    call(&mut layer, &x, workload.train.as_ref()).await?;
+    let start = Instant::now();
+    while start.elapsed() < WARM_UP {
+        call(&mut layer, &x, workload.train.as_ref()).await?;
+    }
     let mut ms = Vec::with_capacity(CALLS);
     for _ in 0..CALLS {
         let start = Instant::now();
