@@ -17,8 +17,8 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Chooses, Domain, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Language, Noise, NoisyTopK, Renormalize,
-    RouterConfig, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, TopK,
+    Chooses, Domain, Draw, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Language, Noise, NoisyTopK,
+    Renormalize, RouterConfig, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, Thor, TopK,
 };
 
 /// The nonlinearity of an expert.
@@ -179,6 +179,9 @@ pub struct LayerConfig {
     /// Virtual devices, `N`; tokens, groups and experts are split evenly among them.
     #[serde(rename = "mesh", serialize_with = "mesh")]
     pub devices: usize,
+    /// Every device holds all experts: rows stay where they are, and nothing is exchanged. What it costs to keep the copies
+    /// alike is not counted, as it is not for the shared expert.
+    pub replicated: bool,
     /// Weights of the auxiliary losses in backward, by name.
     pub loss_weights: BTreeMap<String, f32>,
     /// Seed of the weights and of every random number.
@@ -212,6 +215,7 @@ impl LayerConfig {
             residual: false,
             groups: 1,
             devices: 1,
+            replicated: false,
             loss_weights: BTreeMap::new(),
             seed: 0,
         }
@@ -238,7 +242,12 @@ impl LayerConfig {
 
     /// Whether tokens cross between devices on their way to the experts and back.
     pub fn exchanges(&self) -> bool {
-        self.devices > 1 && self.router.exchange() == Exchanges::All2all
+        self.devices > 1 && !self.stays()
+    }
+
+    /// Whether rows stay on their device, however many devices there are: each has the experts of its tokens.
+    pub fn stays(&self) -> bool {
+        self.replicated || self.router.exchange() == Exchanges::None
     }
 
     /// Rows of the router's weights: an expert each, or none where nothing is learned.
@@ -274,7 +283,8 @@ impl LayerConfig {
             Slots::Fixed { slots } => *slots,
             Slots::Factor { factor, eval_factor, per, round, min, multiple_of } => {
                 let share = tokens as f64 / self.experts as f64 * if train { *factor } else { *eval_factor };
-                let share = if *per == CapacityPer::Assignment { share * self.k() as f64 } else { share };
+                let asked = self.router.asked(self.experts, train) as f64;
+                let share = if *per == CapacityPer::Assignment { share * asked } else { share };
                 let whole = match round {
                     Rounding::Floor => share.floor(),
                     Rounding::Ceil => share.ceil(),

@@ -6,6 +6,7 @@
 pub mod bisect;
 pub mod config;
 pub mod cpu;
+pub mod divergence;
 pub mod engine;
 pub mod error;
 pub mod gpu;

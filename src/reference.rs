@@ -4,6 +4,7 @@
 //! `N` devices; arrays are row-major.
 
 mod choose;
+pub mod divergence;
 mod expert;
 mod gate;
 mod lookup;
@@ -27,7 +28,7 @@ pub use self::traffic::{Exchange, Op, Pass, Traffic};
 use crate::config::{Gate, LayerConfig, RouterConfig, Sinkhorn};
 use crate::error::Error;
 use crate::labels::Labels;
-use crate::rng::{DROPOUT_LANE, JITTER_LANE, uniform_f32};
+use crate::rng::{DROPOUT_LANE, JITTER_LANE, of_pass, uniform_f32};
 use crate::weights::{LayerWeights, Weights};
 
 /// Everything a forward pass finds out.
@@ -79,6 +80,8 @@ pub struct Setting<'a> {
     pub train: bool,
     /// The step, for random numbers.
     pub step: u32,
+    /// Which pass of the step, where there are several: it draws for itself.
+    pub pass: u32,
     /// `[T, k]`: choices made elsewhere, best first, in place of the router's own.
     pub choices: Option<&'a [usize]>,
     /// `[T, k]`: which of them are asked, found out elsewhere, in place of the router's policy.
@@ -92,7 +95,12 @@ pub struct Setting<'a> {
 impl Setting<'_> {
     /// The first step of training.
     pub const TRAIN: Setting<'static> =
-        Setting { train: true, step: 0, choices: None, asked: None, labels: None, draws: None };
+        Setting { train: true, step: 0, pass: 0, choices: None, asked: None, labels: None, draws: None };
+
+    /// What random numbers of the pass begin with.
+    fn seed(&self, config: &LayerConfig) -> u64 {
+        of_pass(config.seed, self.pass)
+    }
 }
 
 /// Runs the layer forward on `x`: `f32[T, d]`.
@@ -181,7 +189,7 @@ pub fn forward_exact(
         None => choose::asked(config, setting, &raw_weights),
     };
     let wishes = plan::Wishes { choices: &choices, asked: &asked, raw_weights: &raw_weights, scores: &scores };
-    let mut routing = plan::plan(config, group_tokens, capacity, setting.step, &wishes);
+    let mut routing = plan::plan(config, group_tokens, capacity, setting, &wishes);
     let chosen = choices.experts;
 
     let mut output = vec![0.0; x.len()];
@@ -297,7 +305,8 @@ fn input_factor(config: &LayerConfig, setting: Setting, token: usize, i: usize) 
     if !setting.train {
         return 1.0;
     }
-    let uniform = |lane: u32| f64::from(uniform_f32(config.seed, 0, setting.step, token as u32, lane + i as u32));
+    let uniform =
+        |lane: u32| f64::from(uniform_f32(setting.seed(config), 0, setting.step, token as u32, lane + i as u32));
     let (jitter, dropout) = (f64::from(config.router.jitter()), f64::from(config.router.dropout()));
     let jittered = if jitter > 0.0 { 1.0 + jitter * (2.0 * uniform(JITTER_LANE) - 1.0) } else { 1.0 };
     let dropped = dropout > 0.0 && uniform(DROPOUT_LANE) < dropout;

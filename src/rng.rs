@@ -13,6 +13,17 @@ pub const ASK_LANE: u32 = 1 << 22;
 pub const DRAW_LANE: u32 = 1 << 21;
 /// Lane of the noise on a token's logit for expert 0; expert `e` takes the `e`-th lane from here.
 pub const NOISE_LANE: u32 = 1 << 23;
+/// Lane of the first expert drawn at random; the `j`-th takes the `j`-th lane from here.
+pub const THOR_LANE: u32 = 1 << 24;
+
+/// Passes of a step that draw apart.
+pub const PASSES: u32 = 1 << 11;
+
+/// The seed of one pass of a step, below [`PASSES`]: a layer's seed has 53 bits, the rest tell the pass. Whatever is random then
+/// is so for each pass apart.
+pub const fn of_pass(seed: u64, pass: u32) -> u64 {
+    seed | (pass as u64) << 53
+}
 
 /// 32 random bits for one place.
 ///
@@ -90,6 +101,14 @@ mod tests {
             hash_u32(1, 2, 3, 4, 0),
         ];
         assert!(!elsewhere.contains(&here), "{here} in {elsewhere:?}");
+    }
+
+    #[test]
+    fn every_pass_of_a_step_has_a_seed_of_its_own() {
+        let largest = (1 << 53) - 1;
+        assert_eq!(of_pass(largest, 0), largest, "one pass is as if there were no others");
+        assert_eq!(of_pass(largest, PASSES - 1), u64::MAX);
+        assert_ne!(of_pass(7, 1), of_pass(7, 2));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use serde_json::{Value, json};
-use webmoe::config::{LayerConfig, NoisyTopK, RawLayerConfig, RouterConfig, TopK};
+use webmoe::config::{Draw, LayerConfig, NoisyTopK, RawLayerConfig, RouterConfig, Thor, TopK};
 use webmoe::error::Error;
 use webmoe::weights::{LayerWeights, Weights, check_array};
 
@@ -52,7 +52,7 @@ fn what_is_left_out_has_the_documented_default() {
                 "factor": 1.25, "evalFactor": 1.25, "per": "token", "round": "ceil", "min": 0, "multipleOf": 1,
                 "priority": "arrival", "order": "rank"
             },
-            "residual": false, "groups": 4, "mesh": { "devices": 4 }, "lossWeights": {}, "seed": 0
+            "residual": false, "groups": 4, "mesh": { "devices": 4 }, "replicated": false, "lossWeights": {}, "seed": 0
         })
     );
 }
@@ -77,7 +77,7 @@ fn what_a_config_prints_describes_the_same_layer() {
         },
         "capacity": { "slots": 3, "priority": "random", "order": "token" },
         "sharedExpert": { "dFf": 4, "gate": true }, "residual": true,
-        "groups": 8, "mesh": { "devices": 4 },
+        "groups": 8, "mesh": { "devices": 4 }, "replicated": true,
         "lossWeights": { "loadBalance": 0.5, "loadBalanceFirst": 0.5, "z": 0.25, "importance": 1.0, "load": 1.0 },
         "seed": 9_007_199_254_740_991_u64
     });
@@ -190,7 +190,7 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "expertGroups": 4, "groupLimit": 5 })), "router.groupLimit", "5");
     assert_invalid(router(json!({ "selectionBias": [1, "b"] })), "router.selectionBias[1]", "\"b\"");
     let unknown = parse(&with(json!({ "router": { "kind": "topP" } }))).expect_err("no such router");
-    let known = "topK, noisyTopK, expertChoice, sinkhorn, hash, domain, language".to_owned();
+    let known = "topK, noisyTopK, expertChoice, sinkhorn, hash, thor, domain, language".to_owned();
     assert_eq!(unknown, Error::UnknownRouter { kind: "topP".to_owned(), known });
     assert_eq!(unknown.code(), "UNKNOWN_ROUTER");
 }
@@ -273,6 +273,41 @@ fn noise_is_of_one_kind_and_has_a_width() {
     assert_eq!(parse(&noisy(json!({ "k": 9 }))).map_err(|e| e.code()), Err("TOO_MANY_CHOICES"));
     let misplaced = parse(&noisy(json!({ "noiseStd": 1 }))).expect_err("learned noise has no fixed width");
     assert!(misplaced.to_string().contains("router.noiseStd"), "{misplaced}");
+}
+
+#[test]
+fn thor_draws_some_experts_in_training_and_may_take_all_at_inference() {
+    let thor = |changes: Value| {
+        let mut router = json!({ "kind": "thor" });
+        changes.as_object().expect("an object").iter().for_each(|(name, value)| router[name] = value.clone());
+        with(json!({ "router": router }))
+    };
+    let printed = |changes| serde_json::to_value(parse(&thor(changes)).expect("valid").router).expect("plain data");
+    assert_eq!(printed(json!({})), json!({ "kind": "thor", "k": 1, "per": "token", "inference": "token" }));
+    assert_eq!(printed(json!({ "per": "batch" }))["inference"], "batch");
+    let ensemble = parse(&thor(json!({ "k": 2, "inference": "ensemble" }))).expect("valid");
+    assert_eq!((ensemble.k(), ensemble.router.asked(8, true), ensemble.router.asked(8, false)), (8, 2, 8));
+    let per_assignment = thor(json!({ "k": 2, "inference": "ensemble" }));
+    let mut bounded = per_assignment.clone();
+    bounded["capacity"] = json!({ "factor": 1, "per": "assignment" });
+    let slots = |train| parse(&bounded).expect("valid").slots(80, train);
+    assert_eq!((slots(true), slots(false)), (Some(20), Some(80)), "as many as are asked in the pass");
+    assert_invalid(thor(json!({ "per": "ensemble" })), "router.per", "\"ensemble\"");
+    assert_invalid(thor(json!({ "inference": "all" })), "router.inference", "\"all\"");
+    assert_invalid(thor(json!({ "k": 0 })), "router.k", "0");
+    let too_many = Error::TooManyChoices { k: 9, experts: 8, raise: "experts" };
+    assert_eq!(parse(&thor(json!({ "k": 9 }))), Err(too_many));
+    let by_hand = RouterConfig::Thor(Thor { per: Draw::Ensemble, ..Thor::new(Draw::Token) });
+    let error = LayerConfig::new(8, 16, 8, by_hand).check().expect_err("training that draws nothing");
+    assert!(error.to_string().contains("router.per"), "{error}");
+}
+
+#[test]
+fn experts_that_every_device_holds_need_not_be_divided() {
+    let devices = |replicated: bool| with(json!({ "experts": 7, "mesh": { "devices": 4 }, "replicated": replicated }));
+    assert_eq!(parse(&devices(false)), Err(Error::ExpertsNotDivisible { experts: 7, devices: 4 }));
+    assert!(parse(&devices(true)).is_ok_and(|config| config.replicated));
+    assert_invalid(with(json!({ "replicated": 1 })), "replicated", "1");
 }
 
 #[test]

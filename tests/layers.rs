@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// The modules at the crate's root, from the ground up. A module imports from its own layer and those below it.
 const LAYERS: [&[&str]; 7] = [
-    &["error", "config", "labels", "shape", "rng", "init", "weights", "tables", "mixture"],
+    &["error", "config", "labels", "shape", "rng", "divergence", "init", "weights", "tables", "mixture"],
     &["reference", "cluster", "laws", "data"],
     &["shader", "kernels"],
     &["recording", "gpu", "cpu", "engine", "bisect"],

@@ -19,6 +19,7 @@ export const layers = {
   "expertChoice, factor 2": { router: { kind: "expertChoice", capacityFactor: 2 } },
   "sinkhorn, k = 1": { router: { kind: "sinkhorn", k: 1 } },
   hash: { router: { kind: "hash", table }, options: { tokenIds } },
+  thor: { router: { kind: "thor" } },
   domain: { router: { kind: "domain" }, options: { domain: new Uint32Array(TOKENS).map((_, t) => t % EXPERTS) } },
   language: {
     router: { kind: "language", by: "source" },

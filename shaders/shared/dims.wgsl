@@ -43,7 +43,7 @@ struct Dims {
     noise: f32,           // floor, or width, of the noise on logits
     threshold: f32,       // that a score must reach
     iteration: u32,       // of a solver: which one this is
-    nominees: u32,        // experts that a token may name
+    nominees: u32,        // experts that a token may name, or that are drawn for it
     identities: u32,      // experts, the last ones, that return their token as it is
     dropout: f32,         // share of the router's input that is dropped
 }

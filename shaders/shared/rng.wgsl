@@ -6,6 +6,7 @@ const DROPOUT_LANE = 1u << 20u;   // whether feature i is dropped: lane DROPOUT_
 const DRAW_LANE = 1u << 21u;      // draw for expert e: lane DRAW_LANE + e
 const ASK_LANE = 1u << 22u;       // whether choice j is asked: lane ASK_LANE + j
 const NOISE_LANE = 1u << 23u;     // noise on the logit for expert e: lane NOISE_LANE + e
+const THOR_LANE = 1u << 24u;      // the j-th expert drawn: lane THOR_LANE + j
 
 fn absorb(hash: u32, word: u32) -> u32 {
     var h = (hash + 0x9e3779b9u) ^ word;

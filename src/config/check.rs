@@ -30,7 +30,7 @@ impl LayerConfig {
         }
         whole("mesh.devices", self.devices, DEVICES)?;
         whole("groups", self.groups, GROUPS)?;
-        if !self.experts.is_multiple_of(self.devices) {
+        if !self.replicated && !self.experts.is_multiple_of(self.devices) {
             return Err(Error::ExpertsNotDivisible { experts: self.experts, devices: self.devices });
         }
         if !self.groups.is_multiple_of(self.devices) {

@@ -41,6 +41,7 @@ impl LayerConfig {
         let shared_expert = f.object("sharedExpert")?.map(shared_expert).transpose()?;
         let residual = f.flag("residual")?.unwrap_or(defaults.residual);
         let devices = f.object("mesh")?.map(devices).transpose()?.flatten().unwrap_or(defaults.devices);
+        let replicated = f.flag("replicated")?.unwrap_or(defaults.replicated);
         let groups = f.whole("groups", GROUPS)?.unwrap_or(devices);
         let loss_weights = f.object("lossWeights")?.map_or(Ok(BTreeMap::new()), Fields::all_numbers)?;
         let seed = seed(&mut f)?.unwrap_or(defaults.seed);
@@ -57,6 +58,7 @@ impl LayerConfig {
             residual,
             groups,
             devices,
+            replicated,
             loss_weights,
             seed,
             ..defaults

@@ -12,6 +12,7 @@ mod hash;
 mod language;
 mod noisy_top_k;
 mod sinkhorn;
+mod thor;
 mod top_k;
 
 pub use domain::Domain;
@@ -20,6 +21,7 @@ pub use hash::{Hash, Hashed};
 pub use language::{Language, Side};
 pub use noisy_top_k::{Noise, NoisyTopK};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
+pub use thor::{Draw, Thor};
 pub use top_k::{Exploration, SecondPolicy, TopK};
 
 /// How logits become scores.
@@ -114,6 +116,8 @@ pub enum RouterConfig {
     Sinkhorn(Sinkhorn),
     /// The expert is looked up in a table, by the token's id.
     Hash(Hash),
+    /// The expert is drawn at random.
+    Thor(Thor),
     /// The expert of a token's domain, or all experts, mixed.
     Domain(Domain),
     /// The expert of a token's language.
@@ -125,7 +129,12 @@ pub(super) trait Router {
     /// Most experts of a token, of `experts`: the columns of its routing.
     fn choices(&self, experts: usize) -> usize;
 
-    /// How a choice is weighed; `None`: by 1.
+    /// Experts that a token asks in a pass, of `experts`, before any declines.
+    fn asked(&self, experts: usize, _train: bool) -> usize {
+        self.choices(experts)
+    }
+
+    /// How a choice is weighed; `None`: by 1 over as many as are averaged.
     fn gate(&self) -> Option<Gate>;
 
     /// Checks the settings, and how they fit the layer.
@@ -175,6 +184,7 @@ impl RouterConfig {
             RouterConfig::ExpertChoice(router) => router,
             RouterConfig::Sinkhorn(router) => router,
             RouterConfig::Hash(router) => router,
+            RouterConfig::Thor(router) => router,
             RouterConfig::Domain(router) => router,
             RouterConfig::Language(router) => router,
         }
@@ -183,12 +193,13 @@ impl RouterConfig {
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 7] = [
+        let kinds: [(&str, Read); 8] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
             ("noisyTopK", |f| NoisyTopK::read(f).map(RouterConfig::NoisyTopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
             ("sinkhorn", |f| Sinkhorn::read(f).map(RouterConfig::Sinkhorn)),
             ("hash", |f| Hash::read(f).map(RouterConfig::Hash)),
+            ("thor", |f| Thor::read(f).map(RouterConfig::Thor)),
             ("domain", |f| Domain::read(f).map(RouterConfig::Domain)),
             ("language", |f| Language::read(f).map(RouterConfig::Language)),
         ];
@@ -206,7 +217,12 @@ impl RouterConfig {
         self.settings().choices(experts)
     }
 
-    /// How a choice is weighed; `None`: by 1, with no gradient for any router.
+    /// Experts that a token asks in a pass, of `experts`, before any declines.
+    pub fn asked(&self, experts: usize, train: bool) -> usize {
+        self.settings().asked(experts, train)
+    }
+
+    /// How a choice is weighed; `None`: by 1 over as many as are averaged, with no gradient for any router.
     pub fn gate(&self) -> Option<Gate> {
         self.settings().gate()
     }

@@ -5,6 +5,7 @@ mod activation;
 mod choose;
 mod combine;
 mod combine_backward;
+mod draw;
 mod exchange;
 mod expert_in;
 mod expert_in_backward;
@@ -46,6 +47,7 @@ mod weight_gradient;
 pub use choose::CHOOSE;
 pub use combine::COMBINE;
 pub use combine_backward::COMBINE_BACKWARD;
+pub use draw::DRAW;
 pub use exchange::{EXCHANGE, SPAN as EXCHANGE_SPAN};
 pub use expert_in::EXPERT_IN;
 pub use expert_in_backward::EXPERT_IN_BACKWARD;
@@ -268,10 +270,11 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 34] = [
+pub static ALL: [&Kernel; 35] = [
     &ROUTER_LOGITS,
     &ROUTE,
     &LOOKUP,
+    &DRAW,
     &NOISE,
     &NOISY_LOGITS,
     &SINKHORN_TOKENS,

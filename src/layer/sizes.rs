@@ -3,6 +3,7 @@
 use crate::config::{Chooses, LayerConfig};
 use crate::error::Error;
 use crate::kernels::{BLOCK, Dims};
+use crate::rng::of_pass;
 use crate::router::{self, Switches};
 use crate::shape::pad4;
 use crate::weights::volume;
@@ -86,11 +87,18 @@ impl Sizes {
         self.k + self.units
     }
 
-    /// The dispatches' uniform for a batch.
+    /// The dispatches' uniform for a batch, in a pass of a step.
     ///
     /// # Errors
     /// [`Error::TokensNotDivisible`].
-    pub fn dims(&self, config: &LayerConfig, tokens: usize, train: bool, step: u32) -> Result<Dims, Error> {
+    pub fn dims(
+        &self,
+        config: &LayerConfig,
+        tokens: usize,
+        train: bool,
+        (step, pass): (u32, u32),
+    ) -> Result<Dims, Error> {
+        let seed = of_pass(config.seed, pass);
         let group_tokens = config.tokens_per_group(tokens)?;
         let loss = |name: &str| config.loss_weights.get(name).copied().unwrap_or(0.0);
         let in_group = (group_tokens * self.k) as u32;
@@ -114,8 +122,8 @@ impl Sizes {
             dropout: config.router.dropout(),
             identities: self.identities as u32,
             gate_at: self.gate_at as u32,
-            seed_lo: config.seed as u32,
-            seed_hi: (config.seed >> 32) as u32,
+            seed_lo: seed as u32,
+            seed_hi: (seed >> 32) as u32,
             step,
             balance: loss("loadBalance"),
             balance_first: loss("loadBalanceFirst"),
@@ -125,7 +133,7 @@ impl Sizes {
             hidden4: (self.f / 4) as u32,
             ..Dims::default()
         };
-        Ok(router::with_settings(dims, &config.router))
+        Ok(router::with_settings(dims, &config.router, train))
     }
 
     /// Most rows that the experts get for a batch, those of the shared expert included.

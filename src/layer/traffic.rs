@@ -1,6 +1,6 @@
 //! Bytes between the virtual devices, from the rows that the exchanges counted while they moved.
 
-use crate::config::{Exchanges, LayerConfig};
+use crate::config::LayerConfig;
 
 /// Forward or backward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -74,11 +74,12 @@ fn payload(config: &LayerConfig, tokens: usize, train: bool, pass: Pass, op: Op,
 
 /// The exchanges of a forward pass, none where the router has none; `moved`: `u32[2, N, N]`, dispatch and combine.
 ///
-/// Without a capacity the receivers must be told how many rows follow: 4 bytes for each of their experts.
+/// Without a capacity the receivers must be told how many rows follow: 4 bytes for each of their experts. Where every device
+/// has the experts of its tokens there are none.
 pub fn forward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: &[u32]) -> Vec<Traffic> {
     let n = config.devices;
     let mut all = Vec::new();
-    if config.router.exchange() == Exchanges::None {
+    if config.stays() {
         return all;
     }
     if config.slots(tokens / config.groups, train).is_none() {
@@ -94,7 +95,7 @@ pub fn forward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: 
 /// The exchanges of a backward pass, none where the router has none; `moved`: `u32[2, N, N]`, backward of combine and of dispatch.
 pub fn backward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: &[u32]) -> Vec<Traffic> {
     let n = config.devices;
-    if config.router.exchange() == Exchanges::None {
+    if config.stays() {
         return Vec::new();
     }
     vec![

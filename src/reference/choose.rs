@@ -7,10 +7,10 @@ mod top_k;
 
 use super::routing::{self, Scores};
 use super::{Setting, lookup, sinkhorn_settings};
-use crate::config::{LayerConfig, RouterConfig};
+use crate::config::{Draw, LayerConfig, RouterConfig, Thor};
 use crate::error::Error;
 use crate::labels::Labels;
-use crate::rng::{open_uniform_f32, uniform_f32};
+use crate::rng::{THOR_LANE, hash_u32, open_uniform_f32, uniform_f32};
 
 /// The choices of a batch.
 pub(super) struct Choices {
@@ -33,12 +33,13 @@ struct Draws<'a> {
 impl Draws<'_> {
     /// A number in [0, 1).
     fn uniform(&self, lane: u32) -> f64 {
-        f64::from(uniform_f32(self.config.seed, 0, self.setting.step, self.token, lane))
+        f64::from(uniform_f32(self.setting.seed(self.config), 0, self.setting.step, self.token, lane))
     }
 
     /// A number of the standard Gumbel distribution: `−ln(−ln u)`.
     fn gumbel(&self, lane: u32) -> f64 {
-        -(-f64::from(open_uniform_f32(self.config.seed, 0, self.setting.step, self.token, lane)).ln()).ln()
+        -(-f64::from(open_uniform_f32(self.setting.seed(self.config), 0, self.setting.step, self.token, lane)).ln())
+            .ln()
     }
 }
 
@@ -91,12 +92,30 @@ pub(super) fn choices(
             Choices { experts, places: Some(places), weights: None }
         }
         RouterConfig::Hash(router) => by_token(lookup::hashed(config, router, labels, tokens)?),
+        RouterConfig::Thor(router) => {
+            let experts: Vec<Vec<usize>> = (0..tokens).map(|t| thor(router, config, setting, (t, tokens))).collect();
+            let mean = |drawn: &Vec<usize>| vec![1.0 / drawn.len() as f64; drawn.len()];
+            let weights = Some(experts.iter().map(mean).collect());
+            Choices { experts, places: None, weights }
+        }
         RouterConfig::Domain(router) => {
             let (experts, weights) = lookup::domains(config, router, labels, tokens)?;
             Choices { experts, places: None, weights: Some(weights) }
         }
         RouterConfig::Language(router) => by_token(lookup::languages(config, router, labels, tokens)?),
     })
+}
+
+/// The experts drawn for one token of a batch.
+fn thor(router: &Thor, config: &LayerConfig, setting: Setting, (token, tokens): (usize, usize)) -> Vec<usize> {
+    let draw = match if setting.train { router.per } else { router.inference } {
+        Draw::Ensemble => return (0..config.experts).collect(),
+        Draw::Token => token,
+        Draw::Sentence => token / setting.labels.unwrap_or(&Labels::NONE).sequence(tokens),
+        Draw::Batch => 0,
+    };
+    let bits = |j: usize| hash_u32(setting.seed(config), 0, setting.step, draw as u32, THOR_LANE + j as u32);
+    routing::draw::distinct(config.experts, router.k, bits)
 }
 
 /// Which choices, of weights `raw_weights`: `[T]` of `[k]`, are asked for a place.

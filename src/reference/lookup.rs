@@ -89,7 +89,7 @@ pub(super) fn languages(
 
 /// Refuses a token whose expert is on another device, where nothing is exchanged.
 fn stay_home(config: &LayerConfig, experts: &[Vec<usize>]) -> Result<(), Error> {
-    if config.router.exchange() == Exchanges::All2all {
+    if config.replicated || config.router.exchange() == Exchanges::All2all {
         return Ok(());
     }
     for (token, chosen) in experts.iter().enumerate() {

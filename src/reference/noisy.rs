@@ -37,7 +37,7 @@ impl Noisy {
         let e = config.experts;
         let drawn = |i: usize| {
             let (token, lane) = ((i / e) as u32, NOISE_LANE + (i % e) as u32);
-            normal_quantile(f64::from(open_uniform_f32(config.seed, 0, setting.step, token, lane)))
+            normal_quantile(f64::from(open_uniform_f32(setting.seed(config), 0, setting.step, token, lane)))
         };
         let draws = match setting.draws {
             Some(given) => given.to_vec(),

@@ -1,7 +1,7 @@
 //! The plan of a batch: every token's choices, served group by group, and their final weights.
 
 use super::choose::Choices;
-use super::{gate, slots};
+use super::{Setting, gate, slots};
 use crate::config::{Gate, LayerConfig, Renormalize};
 
 /// What became of every token's choices.
@@ -62,7 +62,7 @@ pub(super) fn plan(
     config: &LayerConfig,
     group_tokens: usize,
     capacity: Option<usize>,
-    step: u32,
+    setting: Setting,
     wishes: &Wishes,
 ) -> Routing {
     let &Wishes { choices, asked, raw_weights, scores } = wishes;
@@ -98,7 +98,7 @@ pub(super) fn plan(
         };
         let places: Vec<Vec<Option<usize>>> = match &choices.places {
             Some(places) => places[tokens.clone()].iter().map(|row| row.iter().copied().map(Some).collect()).collect(),
-            None => slots::serve(config, &group, capacity, step),
+            None => slots::serve(config, &group, capacity, setting),
         };
         for (token, places) in tokens.zip(places) {
             let kept: Vec<bool> = places.iter().map(Option::is_some).collect();

@@ -4,6 +4,7 @@
 //! Lepikhin et al. 2020 (GShard), Algorithm 1: first choices before second ones, in order of arrival; batch priority:
 //! Riquelme et al. 2021 (V-MoE).
 
+use super::Setting;
 use crate::config::{LayerConfig, Order, Priority};
 use crate::rng::{PRIORITY_LANE, hash_u32};
 
@@ -24,10 +25,15 @@ pub(super) struct Group<'a> {
 /// Serves what a group's tokens ask for one by one, each expert with at most `slots` places (`None`: any number).
 ///
 /// Returns the place of each assignment, `[S]` of `[k]`, `None` where the expert was full or was not asked.
-pub(super) fn serve(config: &LayerConfig, group: &Group, slots: Option<usize>, step: u32) -> Vec<Vec<Option<usize>>> {
+pub(super) fn serve(
+    config: &LayerConfig,
+    group: &Group,
+    slots: Option<usize>,
+    setting: Setting,
+) -> Vec<Vec<Option<usize>>> {
     let mut places: Vec<Vec<Option<usize>>> = group.chosen.iter().map(|chosen| vec![None; chosen.len()]).collect();
     let mut filled = vec![0; config.experts];
-    for (token, rank) in queue(config, group, step) {
+    for (token, rank) in queue(config, group, setting) {
         let expert = group.chosen[token][rank];
         if slots.is_none_or(|slots| filled[expert] < slots) {
             places[token][rank] = Some(filled[expert]);
@@ -38,7 +44,7 @@ pub(super) fn serve(config: &LayerConfig, group: &Group, slots: Option<usize>, s
 }
 
 /// All assignments `(token, rank)` of a group in the order in which they are served.
-fn queue(config: &LayerConfig, group: &Group, step: u32) -> Vec<(usize, usize)> {
+fn queue(config: &LayerConfig, group: &Group, setting: Setting) -> Vec<(usize, usize)> {
     let (priority, order) = config.slot_order();
     let mut tokens: Vec<usize> = (0..group.chosen.len()).collect();
     match priority {
@@ -46,7 +52,7 @@ fn queue(config: &LayerConfig, group: &Group, step: u32) -> Vec<(usize, usize)> 
         Priority::Batch => tokens.sort_by(|&a, &b| group.best_scores[b].total_cmp(&group.best_scores[a])),
         Priority::Random => tokens.sort_by_key(|&token| {
             let token = (group.first_token + token) as u32;
-            hash_u32(config.seed, 0, step, token, PRIORITY_LANE)
+            hash_u32(setting.seed(config), 0, setting.step, token, PRIORITY_LANE)
         }),
     }
     let mut queue: Vec<(usize, usize)> = match order {

@@ -4,7 +4,7 @@
 //! The all-to-all of expert parallelism: Lepikhin et al. 2020 (GShard), section 3; its ragged form for dropless routing:
 //! Gale et al. 2022 (MegaBlocks).
 
-use crate::config::{Exchanges, LayerConfig};
+use crate::config::LayerConfig;
 
 /// Bytes of a number on the wire: f32 activations and gradients, u32 counts.
 const WORD: u64 = 4;
@@ -73,7 +73,7 @@ pub(super) fn traffic(
     kept: impl Iterator<Item = (usize, usize)>,
 ) -> Traffic {
     let n = config.devices;
-    if config.router.exchange() == Exchanges::None {
+    if config.stays() {
         return Traffic { devices: n, exchanges: Vec::new() };
     }
     let (local_tokens, local_experts) = (tokens / n, config.experts / n);

@@ -49,7 +49,7 @@ pub(super) fn check_at_home(
     tokens: usize,
     mut pairs: impl Iterator<Item = (usize, usize)>,
 ) -> Result<(), Error> {
-    if config.devices == 1 || config.exchanges() {
+    if config.devices == 1 || config.replicated || config.exchanges() {
         return Ok(());
     }
     let (tokens, experts) = (tokens / config.devices, config.experts / config.devices);

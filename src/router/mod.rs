@@ -12,6 +12,7 @@ mod sinkhorn;
 mod slots;
 mod solver;
 mod switches;
+mod thor;
 mod top_k;
 
 pub use solver::{Solver, iterations};
@@ -86,6 +87,7 @@ pub(crate) fn record(mut step: Step) {
         RouterConfig::ExpertChoice(router) => expert_choice::record(&mut step, router),
         RouterConfig::Sinkhorn(router) => sinkhorn::record(&mut step, router),
         RouterConfig::Hash(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => lookup::record(&mut step),
+        RouterConfig::Thor(_) => thor::record(&mut step),
     }
 }
 
@@ -118,7 +120,7 @@ pub(crate) fn record_backward(
 }
 
 /// The dispatches' uniform, with the settings that only the router's own kernels read.
-pub(crate) fn with_settings(dims: Dims, router: &RouterConfig) -> Dims {
+pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> Dims {
     match router {
         RouterConfig::TopK(router) => {
             let (expert_groups, group_limit) = (router.expert_groups as u32, router.group_limit as u32);
@@ -131,6 +133,7 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig) -> Dims {
             Dims { iterations: router.iterations as u32, tolerance: router.tolerance, epsilon: router.epsilon, ..dims }
         }
         RouterConfig::Hash(router) => Dims { vocabulary: router.vocabulary() as u32, ..dims },
+        RouterConfig::Thor(router) => Dims { nominees: router.drawn(dims.experts as usize, train) as u32, ..dims },
         RouterConfig::Domain(_) => Dims { vocabulary: dims.experts, ..dims },
         RouterConfig::Language(router) => {
             let languages = router.table.as_ref().map_or(dims.experts, |table| table.len() as u32);
@@ -146,7 +149,10 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
         RouterConfig::Hash(router) => router.tables.concat(),
         RouterConfig::Domain(_) => (0..config.experts as u32).collect(),
         RouterConfig::Language(router) => router.experts_of(config.experts),
-        RouterConfig::NoisyTopK(_) | RouterConfig::ExpertChoice(_) | RouterConfig::Sinkhorn(_) => Vec::new(),
+        RouterConfig::NoisyTopK(_)
+        | RouterConfig::ExpertChoice(_)
+        | RouterConfig::Sinkhorn(_)
+        | RouterConfig::Thor(_) => Vec::new(),
     }
 }
 
@@ -154,7 +160,7 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
 pub fn label_words(config: &LayerConfig) -> usize {
     match &config.router {
         RouterConfig::Domain(router) if router.mixture.is_some() => config.experts,
-        RouterConfig::Hash(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => 1,
+        RouterConfig::Hash(_) | RouterConfig::Thor(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => 1,
         RouterConfig::TopK(_)
         | RouterConfig::NoisyTopK(_)
         | RouterConfig::ExpertChoice(_)
@@ -166,9 +172,10 @@ pub fn label_words(config: &LayerConfig) -> usize {
 ///
 /// # Errors
 /// Of [`Labels::of`] and of the router: labels that do not go with it.
-pub fn labels(config: &LayerConfig, given: &Labels, tokens: usize) -> Result<Option<Vec<u32>>, Error> {
+pub fn labels(config: &LayerConfig, given: &Labels, tokens: usize, train: bool) -> Result<Option<Vec<u32>>, Error> {
     match &config.router {
         RouterConfig::Hash(router) => hash::labels(router, given, tokens).map(Some),
+        RouterConfig::Thor(router) => Ok(Some(thor::labels(router, given, tokens, train))),
         RouterConfig::Domain(router) => domain::labels(config, router, given, tokens).map(Some),
         RouterConfig::Language(router) => {
             let (label, table) = (router.label(), router.experts_of(config.experts));

@@ -110,7 +110,7 @@ impl MoeLayer {
     ///
     /// # Errors
     /// [`Error::PartialToken`], [`Error::TokensNotDivisible`], [`Error::TooLarge`], [`Error::OutOfMemory`], of the engine, or
-    /// [`Error::InvalidArgument`] for something to be read that is not computed.
+    /// [`Error::InvalidArgument`] for something to be read that is not computed, or a pass too many.
     pub async fn forward(&mut self, x: &[f32], options: &ForwardOptions) -> Result<LayerOutput, Error> {
         let d = self.config.d_model;
         if !x.len().is_multiple_of(d) {
@@ -118,8 +118,8 @@ impl MoeLayer {
         }
         options.check()?;
         let tokens = x.len() / d;
-        let dims = self.sizes.dims(&self.config, tokens, options.train, options.step)?;
-        let labels = router::labels(&self.config, &options.labels, tokens)?;
+        let dims = self.sizes.dims(&self.config, tokens, options.train, (options.step, options.pass))?;
+        let labels = router::labels(&self.config, &options.labels, tokens, options.train)?;
         let draws = router::draws(&self.config, options.draws.as_deref(), tokens)?.filter(|_| options.train);
         self.prepare(&dims, options.train).await?;
         let mut rec = Recording::default();
@@ -260,7 +260,7 @@ impl MoeLayer {
         all.filter(|(name, _)| self.config.router.losses().contains(name)).collect()
     }
 
-    /// On one device nothing moves: every kept row stays, in both exchanges of a pass.
+    /// Where nothing moves, every kept row stays, in both exchanges of a pass.
     fn kept_everywhere(&self, dims: &Dims, demanded: &[u32]) -> Vec<u32> {
         let kept = demanded.iter().map(|d| d.min(&dims.slots)).sum();
         vec![kept, kept]

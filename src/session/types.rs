@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::layer::Traffic;
+use crate::rng::PASSES;
 pub use crate::router::Solver;
 use crate::weights::LayerWeights;
 
@@ -75,6 +76,9 @@ pub struct ForwardOptions {
     pub train: bool,
     /// Step, for the counter-based random numbers.
     pub step: u32,
+    /// Which pass of the step, below [`PASSES`], where a step makes several: each has random numbers of its
+    /// own.
+    pub pass: u32,
     /// What is known of the tokens, for routers that go by it.
     pub labels: Labels,
     /// Stop once it is known who goes where: no expert runs. Neither output nor traffic can be read, and no backward follows.
@@ -89,7 +93,15 @@ pub struct ForwardOptions {
 impl Default for ForwardOptions {
     fn default() -> Self {
         let read = vec![Read::Output, Read::Routing, Read::Losses, Read::Traffic];
-        ForwardOptions { train: false, step: 0, labels: Labels::default(), draws: None, route_only: false, read }
+        ForwardOptions {
+            train: false,
+            step: 0,
+            pass: 0,
+            labels: Labels::default(),
+            draws: None,
+            route_only: false,
+            read,
+        }
     }
 }
 
@@ -100,8 +112,12 @@ impl ForwardOptions {
     }
 
     /// # Errors
-    /// [`Error::InvalidArgument`] if something is to be read that is not computed.
+    /// [`Error::InvalidArgument`] if something is to be read that is not computed, or for a pass too many.
     pub(super) fn check(&self) -> Result<(), Error> {
+        if self.pass >= PASSES {
+            let (what, got) = ("pass".into(), self.pass.to_string());
+            return Err(Error::InvalidArgument { what, got, wanted: format!("below {PASSES}") });
+        }
         match Read::KNOWN.iter().find(|(_, read)| self.read.contains(read) && !self.computes(*read)) {
             None => Ok(()),
             Some((name, _)) => Err(Error::InvalidArgument {

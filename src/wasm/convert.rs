@@ -159,6 +159,9 @@ pub(super) fn forward_options(options: &JsValue) -> Result<ForwardOptions, Error
     if let Some(step) = whole(options, "step")? {
         out.step = step;
     }
+    if let Some(pass) = whole(options, "pass")? {
+        out.pass = pass;
+    }
     out.labels = Labels {
         token_ids: label_list(options, "tokenIds")?,
         domain: label_list(options, "domain")?,

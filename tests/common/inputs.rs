@@ -74,6 +74,7 @@ pub fn labels(config: &LayerConfig, tokens: usize) -> Labels {
                 Side::Target => Labels { target_language: languages, ..Labels::default() },
             }
         }
+        RouterConfig::Thor(_) => Labels { sequence: Some(5), ..Labels::default() },
         _ => Labels::default(),
     }
 }

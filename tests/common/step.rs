@@ -25,7 +25,7 @@ pub fn cpu_of(engine: &Engine) -> &CpuEngine {
 /// A training step of a layer on `count` tokens, recorded on buffers of `cpu` for one tiling: upload, forward, losses, backward, update.
 pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, tiling: Tiling) -> Recording {
     let sizes = Sizes::of(config);
-    let dims = sizes.dims(config, count, true, 1).expect("tokens that can be split");
+    let dims = sizes.dims(config, count, true, (1, 0)).expect("tokens that can be split");
     let made = "the CPU engine has room";
     let mut batch = Batch::create(cpu, &sizes, &dims).await.expect(made);
     // the tile table of the batch's own tiling may be too short for this one: take the longest there is
@@ -52,7 +52,7 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
     }
     rec.upload(own.widths, widths(config));
     rec.upload(own.constants, router::constants(config));
-    let given = router::labels(config, &labels(config, count), count).expect("the labels that the router wants");
+    let given = router::labels(config, &labels(config, count), count, true).expect("the labels that the router wants");
     if let Some(labels) = given {
         rec.upload(batch.labels, labels);
     }

@@ -28,6 +28,8 @@ pub struct Trial {
     pub train: bool,
     /// The step, for random numbers.
     pub step: u32,
+    /// Which pass of the step.
+    pub pass: u32,
     /// Changes the weights before use.
     pub change: fn(&mut LayerWeights),
     /// Whether equal scores are the point, so that the plan hangs on them by right.
@@ -49,7 +51,7 @@ pub struct Inputs {
 impl Trial {
     /// A training step of a layer on a batch.
     pub fn new(name: impl Into<String>, config: LayerConfig, tokens: usize) -> Self {
-        Trial { name: name.into(), config, tokens, train: true, step: 3, change: |_| {}, ties: false }
+        Trial { name: name.into(), config, tokens, train: true, step: 3, pass: 0, change: |_| {}, ties: false }
     }
 
     /// The first inputs whose plan does not hang on rounding: the oracle gives the same one when router and tokens are
@@ -76,7 +78,8 @@ impl Trial {
     }
 
     fn setting<'a>(&self, inputs: &'a Inputs) -> Setting<'a> {
-        Setting { train: self.train, step: self.step, labels: Some(&inputs.labels), ..Setting::default() }
+        let labels = Some(&inputs.labels);
+        Setting { train: self.train, step: self.step, pass: self.pass, labels, ..Setting::default() }
     }
 
     fn oracle(&self, inputs: &Inputs) -> Forward {
@@ -97,7 +100,8 @@ impl Trial {
         let (forward, gradients) = self.wanted(&inputs);
         let mut layer = layer_of(engine, &self.config, &inputs.weights).await;
         let labels = inputs.labels.clone();
-        let options = ForwardOptions { train: self.train, step: self.step, labels, ..ForwardOptions::default() };
+        let (train, step, pass) = (self.train, self.step, self.pass);
+        let options = ForwardOptions { train, step, pass, labels, ..ForwardOptions::default() };
         let passes = match passes(&mut layer, &inputs.x, &inputs.d_output, &options).await {
             Ok(passes) => passes,
             Err(error) => return vec![format!("{}: {error}", self.name)],

@@ -7,6 +7,7 @@ mod common;
 
 mod choices;
 mod differences;
+mod divergence;
 mod edges;
 mod experts;
 mod golden;

@@ -4,6 +4,7 @@
 //! where 0 and −0 are equal; NaN counts as −∞, so it is chosen last and never spreads.
 
 pub mod base;
+pub mod draw;
 pub mod expert_choice;
 pub mod no_token_left_behind;
 pub mod noisy_top_k;

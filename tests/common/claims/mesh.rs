@@ -16,8 +16,15 @@ use super::super::engine::{ALL_GRADIENTS, Passes, layer_of, passes};
 use super::super::inputs::{bits, d_output, tokens, weights};
 use super::super::trial::traffic_differences;
 
-const TRAIN: ForwardOptions =
-    ForwardOptions { train: true, step: 0, labels: Labels::NONE, draws: None, route_only: false, read: Vec::new() };
+const TRAIN: ForwardOptions = ForwardOptions {
+    train: true,
+    step: 0,
+    pass: 0,
+    labels: Labels::NONE,
+    draws: None,
+    route_only: false,
+    read: Vec::new(),
+};
 
 fn slots(slots: Slots) -> Capacity {
     Capacity::Bounded { slots, priority: Priority::Arrival, order: Order::Rank }

@@ -12,7 +12,7 @@ pub mod repeats;
 pub mod routers;
 pub mod training;
 
-pub use routers::{domain, expert_choice, hash, language, noisy_top_k, sinkhorn, top_k};
+pub use routers::{domain, expert_choice, hash, language, noisy_top_k, sinkhorn, thor, top_k};
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
 macro_rules! on_every_engine {
@@ -63,6 +63,14 @@ macro_rules! on_every_engine {
             hash::hash_layers_agree_with_the_oracle,
             hash::what_is_hashed_follows_the_setting,
             hash::a_router_that_goes_by_ids_says_what_is_wrong_with_them,
+            thor::thor_agrees_with_the_oracle,
+            thor::tokens_that_share_a_draw_share_their_experts,
+            thor::passes_and_steps_draw_apart_and_every_expert_equally_often,
+            thor::an_ensemble_is_the_mean_of_its_experts,
+            thor::a_step_of_two_passes_moves_rows_four_times_each_way,
+            thor::one_draw_for_the_batch_makes_a_hot_spot_or_moves_nothing,
+            thor::equal_draws_agree_and_others_do_not,
+            thor::a_pass_that_cannot_be_told_apart_is_refused,
             domain::domain_experts_agree_with_the_oracle,
             domain::a_batch_sorted_by_domain_moves_nothing,
             domain::a_token_whose_expert_is_elsewhere_is_refused_or_counted,

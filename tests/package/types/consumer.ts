@@ -2,6 +2,7 @@
 import {
   capabilities,
   createRuntime,
+  symmetricKl,
   WebMoeError,
   type Capabilities,
   type LayerConfig,
@@ -13,6 +14,7 @@ import {
   type Routing,
   type Runtime,
   type RuntimeOptions,
+  type SymmetricKl,
   type Traffic,
 } from "webmoe";
 import { createRuntime as createInline } from "webmoe/inline";
@@ -40,6 +42,11 @@ export async function use(options: RuntimeOptions): Promise<LayerGradients> {
   const weights: LayerWeights = await layer.weights();
   await layer.setWeights({ w1: weights.w1.map((value) => value * routing.tokens * traffic.networkBytes) });
   return layer.backward(out.output, { read: ["x"] });
+}
+
+export function apart(logits: Float32Array): Float32Array {
+  const kl: SymmetricKl = symmetricKl(logits, logits, 8);
+  return kl.value === 0 ? kl.a : kl.rows;
 }
 
 export async function scoped(): Promise<number> {

@@ -131,6 +131,11 @@ export interface LayerConfig {
   groups?: number;
   /** Virtual devices; tokens and experts are split evenly; default 1. */
   mesh?: { devices: number };
+  /**
+   * Every device holds all experts, whose number the devices then need not divide: rows stay where they are and nothing is
+   * exchanged. What keeps the copies alike is not counted. Default `false`.
+   */
+  replicated?: boolean;
   /** Losses added in backward by their weights, such as `{ loadBalance: 0.01, z: 0.001 }`; default none. */
   lossWeights?: Record<string, number>;
   /** Seed of the first weights and of every random choice; default 0. */
@@ -280,6 +285,21 @@ export interface HashRouterConfig {
 }
 
 /**
+ * Experts are drawn at random (THOR, Zuo et al. 2021): nothing is learned, and the output is the mean over the experts drawn.
+ * A step of training makes two passes, `pass: 0` and `pass: 1` in `forward`, which draw apart, and `symmetricKl` of what a
+ * model makes of them is part of its loss.
+ */
+export interface ThorRouterConfig {
+  kind: "thor";
+  /** What shares a draw: nothing, the tokens of a `sequence`, or all; default `"token"`. */
+  per?: "token" | "sentence" | "batch";
+  /** The same outside training, or the mean of all experts; default as `per`. */
+  inference?: "token" | "sentence" | "batch" | "ensemble";
+  /** Experts drawn at a time, all different; default 1. */
+  k?: number;
+}
+
+/**
  * An expert for each domain of text (DEMix, Gururangan et al. 2021): that of the token's `domain` in `forward`, with weight 1; or, with a
  * `mixture`, all experts that weigh anything.
  */
@@ -416,6 +436,7 @@ export type RouterConfig =
   | ExpertChoiceRouterConfig
   | SinkhornRouterConfig
   | HashRouterConfig
+  | ThorRouterConfig
   | DomainRouterConfig
   | LanguageRouterConfig;
 
@@ -430,6 +451,8 @@ export interface ForwardOptions {
   train?: boolean;
   /** Counts the random numbers: the same step draws the same. Default 0. */
   step?: number;
+  /** Which pass of the step this is, where a step makes several: each has random numbers of its own. Below 2048; default 0. */
+  pass?: number;
   /** `[T]`, for routers that use them. */
   tokenIds?: Uint32Array;
   /** Tokens of a sequence, for routers that look at a token's neighbours; default: the batch is one. */
@@ -607,6 +630,18 @@ export interface Traffic {
   exchanges: Exchange[];
   /** Off-diagonal sum over all exchanges. */
   networkBytes: number;
+}
+
+/** How far two predictions are apart, as {@link symmetricKl} finds it. */
+export interface SymmetricKl {
+  /** The sum over rows, in nats. */
+  value: number;
+  /** `[rows]`: of each. */
+  rows: Float32Array;
+  /** `[rows, classes]`: gradient of the sum by the first logits. */
+  a: Float32Array;
+  /** `[rows, classes]`: gradient of the sum by the second ones. */
+  b: Float32Array;
 }
 
 /** Gradients, shaped as the weights; what was not read is absent. */

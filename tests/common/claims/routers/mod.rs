@@ -17,6 +17,7 @@ pub mod hash;
 pub mod language;
 pub mod noisy_top_k;
 pub mod sinkhorn;
+pub mod thor;
 pub mod top_k;
 
 /// A layer of the cheapest experts, with all losses that its router knows and whose gradient it takes.
@@ -42,6 +43,7 @@ pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
         expert_choice::examples,
         sinkhorn::examples,
         hash::examples,
+        thor::examples,
         domain::examples,
         language::examples,
     ];

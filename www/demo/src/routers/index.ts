@@ -8,9 +8,10 @@ import type { Control, RouterKind, Values } from "./kind";
 import { language } from "./language";
 import { noisyTopK } from "./noisyTopK";
 import { sinkhorn } from "./sinkhorn";
+import { thor } from "./thor";
 import { topK } from "./topK";
 
-export const ROUTERS: readonly RouterKind[] = [topK, noisyTopK, expertChoice, sinkhorn, hash, domain, language];
+export const ROUTERS: readonly RouterKind[] = [topK, noisyTopK, expertChoice, sinkhorn, hash, thor, domain, language];
 
 /** A router as the visitor chose it. */
 export interface RouterChoice {
