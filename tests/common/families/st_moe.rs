@@ -77,7 +77,8 @@ fn case(f: &Fixture) -> Case {
         expect.push(same(What::Gradient("x"), "g.x"));
         expect.push(same(What::Gradient("router"), "g.gate.to_gates.weight"));
     }
-    Case { id: f.id().to_owned(), config, weights, x: f.f32s("x"), d_output: f.f32s("cot.y"), train, expect }
+    let (id, x, d_output) = (f.id().to_owned(), f.f32s("x"), f.f32s("cot.y"));
+    Case { id, config, weights, x, d_output, train, draws: None, expect }
 }
 
 /// The recorded gradients of all experts, as close as the least exact of them.
