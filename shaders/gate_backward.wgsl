@@ -17,6 +17,7 @@
 override SIGMOID: u32 = 0u;      // as in route
 override SELECTED: u32 = 0u;     // as in route
 override SHARED_GATE: u32 = 0u;  // as in route
+override OVER_TOKENS: u32 = 0u;  // 1: scores are shares of a column; s·ds of each is left for column_backward
 override LABELS: u32 = 0u;       // 1: nothing is learned but the shared expert's gate
 override RENORMALIZE: u32 = 0u;  // as in place
 override RESIDUAL: u32 = 0u;     // as in place
@@ -68,6 +69,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         } else {
             d = s * (d + z);
         }
+        if (OVER_TOKENS == 1u) { d = 0.0; }
         d_logits[t * dims.stride + e] = d;
     }
     for (var e = dims.gate_at; e < dims.stride; e++) { d_logits[t * dims.stride + e] = 0.0; }
@@ -88,7 +90,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         let at = t * dims.columns + j;
         inner += chosen[at] * d_chosen(at);
     }
-    if (SIGMOID == 0u && SELECTED == 0u) {
+    if (SIGMOID == 0u && SELECTED == 0u && OVER_TOKENS == 0u) {
         for (var e = 0u; e < dims.experts; e++) { d_logits[t * dims.stride + e] -= router[scores_at + e] * inner; }
     }
     for (var j = 0u; j < dims.choices; j++) {

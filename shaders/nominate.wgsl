@@ -9,9 +9,11 @@
 @group(0) @binding(2) var<storage, read> counts: array<u32>;      // u32[G, 1, E]: tokens that an expert has, read if KEY is 3
 @group(0) @binding(3) var<storage, read_write> pairs: array<u32>; // u32[T, E]: OPEN + rank, or NONE
 @group(0) @binding(4) var<storage, read_write> keys: array<u32>;  // u32[T, E]
+@group(0) @binding(5) var<storage, read_write> moved: array<atomic<u32>>; // u32[exchanges, N, N]: nominations from device i to device j
 
 override KEY: u32 = 0u;     // 0 score, 1 logit, 2 score less the best other, 3 the same of others with room, 4 arrival
 override RANKED: u32 = 0u;  // 0: every expert is named, all as the first
+override COUNTED: u32 = 0u; // 1: nominations are counted, from the token's device to the expert's
 override AGAIN: u32 = 0u;   // keys anew: 1 of all pairs, 2 of those that are open; the pairs stay as they are
 
 @compute @workgroup_size(LINEAR_WORKGROUP)
@@ -42,6 +44,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if (KEY == 4u) { key = 0.0; }   // equal keys go to the lower token
     keys[at] = sortable(key);
     if (AGAIN != 0u) { return; }
-    let named = RANKED == 0u || rank < dims.nominees;
-    pairs[at] = select(NONE, OPEN + select(0u, rank, RANKED == 1u), named && score >= dims.threshold);
+    let named = (RANKED == 0u || rank < dims.nominees) && score >= dims.threshold;
+    pairs[at] = select(NONE, OPEN + select(0u, rank, RANKED == 1u), named);
+    if (COUNTED == 1u && named) {
+        let home = t / (dims.tokens / dims.devices);
+        let away = e / (dims.experts / dims.devices);
+        atomicAdd(&moved[dims.counter_base + home * dims.devices + away], 1u);
+    }
 }

@@ -1,11 +1,12 @@
-//! settle.wgsl — the tokens' turn: each one that more than k experts have keeps the k of the largest logits and leaves the others.
+//! settle.wgsl — the tokens' turn: each one that more than k experts have keeps the k of the largest logits, or scores, and leaves
+//! the others.
 //! Twin: src/kernels/settle.rs   Dispatch: (ceil(T / 64), 1, 1)
 //! Parts: dims, pairs
 //!
-//! Equal logits: the lower expert is kept. Bit by bit: how many of its experts have a logit of at least so much?
+//! Equal ones: the lower expert is kept. Bit by bit: how many of its experts have a logit of at least so much?
 
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> router: array<f32>;                 // f32[2, T, stride]: [0] logits
+@group(0) @binding(1) var<storage, read> router: array<f32>;                 // f32[2, T, stride]: logits, scores
 @group(0) @binding(2) var<storage, read_write> pairs: array<u32>;            // u32[T, E]
 @group(0) @binding(3) var<storage, read_write> counts: array<atomic<u32>>;   // u32[G, 1, E]: tokens that an expert has
 @group(0) @binding(4) var<storage, read_write> progress: array<atomic<u32>>; // u32[G, 4], as in choose
@@ -13,6 +14,8 @@
 /// 0: in the next round the token is asked again; 1: not by experts that it would leave (deferred acceptance);
 /// 2: nor by any once it has k (immediate acceptance).
 override FINAL: u32 = 0u;
+/// 1: scores instead of logits.
+override BY_SCORE: u32 = 0u;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -22,7 +25,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let round = dims.iteration;
     if (FINAL != 2u && round > 0u && atomicLoad(&progress[4u * g + ((round + 1u) & 1u)]) == 0u) { return; }
     let pairs_at = t * dims.experts;
-    let logits_at = t * dims.stride;
+    let logits_at = select(t, dims.tokens + t, BY_SCORE == 1u) * dims.stride;
     var held = 0u;
     for (var e = 0u; e < dims.experts; e++) { held += u32(is_held(pairs[pairs_at + e])); }
     if (held < dims.choices || (FINAL == 0u && held == dims.choices)) { return; }

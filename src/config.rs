@@ -17,8 +17,9 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Chooses, Domain, Draw, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Language, Noise, NoisyTopK,
-    Renormalize, RouterConfig, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, Thor, TopK,
+    Across, Chooses, Domain, Draw, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Key, Language,
+    Negotiation, Noise, NoisyTopK, Renormalize, RouterConfig, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate,
+    SoftmaxOver, Thor, TokenThenExpert, TopK,
 };
 
 /// The nonlinearity of an expert.
@@ -174,7 +175,8 @@ pub struct LayerConfig {
     /// The gate `s = sigmoid(x · g)` of the shared expert mixes: the weights of routed experts are multiplied by `1 − s`
     /// (PR-MoE: Rajbhandari et al. 2022). This is the softmax of two logits linear in `x`, whose difference is `x · g`.
     pub residual: bool,
-    /// Routing groups, `G`, a multiple of `devices`; capacity, slots and losses are per group.
+    /// Routing groups, `G`, a multiple of `devices`; or, where devices agree by a handshake, a divisor of it. Capacity, slots and
+    /// losses are per group.
     pub groups: usize,
     /// Virtual devices, `N`; tokens, groups and experts are split evenly among them.
     #[serde(rename = "mesh", serialize_with = "mesh")]
@@ -275,8 +277,8 @@ impl LayerConfig {
     /// Conventions A and B of the capacity factor: Fedus, Zoph, Shazeer 2021 (Switch), eq. 3; Riquelme et al. 2021 (V-MoE).
     /// Convention A is capped at the group's tokens, as in Mesh TensorFlow, before the minimum and the multiple are applied.
     pub fn slots(&self, tokens: usize, train: bool) -> Option<usize> {
-        if let RouterConfig::ExpertChoice(router) = &self.router {
-            return Some(router.taken(tokens, self.experts));
+        if let Some(slots) = self.router.own_slots(tokens, self.experts) {
+            return Some(slots);
         }
         let Capacity::Bounded { slots, .. } = &self.capacity else { return None };
         Some(match slots {

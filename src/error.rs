@@ -80,6 +80,25 @@ pub enum Error {
         /// How many of them.
         parts: usize,
     },
+    /// Experts that must be full cannot be, with so few experts a token.
+    #[error(
+        "{experts} experts that take {slots} tokens each are {places} places, but {tokens} tokens with at most {most} experts \
+         each fill only {found}; lower `router.slots` or raise `router.maxExpertsPerToken`"
+    )]
+    TooManyPlaces {
+        /// Number of experts, `E`.
+        experts: usize,
+        /// Tokens that each takes from a group, `c`.
+        slots: usize,
+        /// Tokens of a group, `S`.
+        tokens: usize,
+        /// Experts that a token may have, `b`.
+        most: usize,
+        /// `c·E`.
+        places: u64,
+        /// `b·S`, which may not be less.
+        found: u64,
+    },
     /// A loss weight for a loss that the router does not define.
     #[error("config field `lossWeights` names `{name}`, which this router does not define; known: {known}")]
     UnknownLoss {
@@ -268,6 +287,7 @@ impl Error {
             Error::ExpertsNotDivisible { .. } => "EXPERTS_NOT_DIVISIBLE",
             Error::GroupsNotDivisible { .. } => "GROUPS_NOT_DIVISIBLE",
             Error::TokensNotDivisible { .. } => "TOKENS_NOT_DIVISIBLE",
+            Error::TooManyPlaces { .. } => "TOO_MANY_PLACES",
             Error::UnknownLoss { .. } => "UNKNOWN_LOSS",
             Error::MissingLabels { .. } => "MISSING_LABELS",
             Error::ExpertElsewhere { .. } => "EXPERT_ELSEWHERE",

@@ -165,14 +165,15 @@ pub fn forward_exact(
         logits = noisy.logits();
     }
     let scores: Vec<f64> = match &gate {
+        Some(_) if config.router.over_tokens() => {
+            let of_group = |h: &[f64]| routing::over_tokens(routing::Scores::new(h, e));
+            logits.chunks((group_tokens * e).max(1)).flat_map(of_group).collect()
+        }
         Some(gate) => logits.chunks_exact(e).flat_map(|h| gate::scores(gate, h)).collect(),
         None => Vec::new(),
     };
     let choices = match setting.choices {
-        Some(choices) => {
-            let experts = choices.chunks_exact(config.k()).map(<[usize]>::to_vec).collect();
-            choose::Choices { experts, places: None, weights: None }
-        }
+        Some(choices) => choose::Choices::by_tokens(choices.chunks_exact(config.k()).map(<[usize]>::to_vec).collect()),
         None => choose::choices(config, setting, (tokens, group_tokens), &logits, &scores)?,
     };
     let weigh = |(token, chosen): (usize, &Vec<usize>)| match &gate {
@@ -190,6 +191,9 @@ pub fn forward_exact(
     };
     let wishes = plan::Wishes { choices: &choices, asked: &asked, raw_weights: &raw_weights, scores: &scores };
     let mut routing = plan::plan(config, group_tokens, capacity, setting, &wishes);
+    let moves = traffic::Moves { tokens, capacity, kept: routing.kept_pairs().collect() };
+    let named = choices.named.unwrap_or_default();
+    let traffic = traffic::forward(config, &moves, &named);
     let chosen = choices.experts;
 
     let mut output = vec![0.0; x.len()];
@@ -213,7 +217,6 @@ pub fn forward_exact(
         let of = Chosen { config, router, group_tokens, noisy, logits, chosen: &chosen, weights: &raw_weights };
         losses.extend(of.losses());
     }
-    let traffic = traffic::traffic(config, Pass::Forward, tokens, capacity, routing.kept_pairs());
     Ok(Forward { output, logits, scores, routing, losses, traffic, capacity, noise, noisy, chosen, asked, raw_weights })
 }
 
@@ -250,6 +253,8 @@ pub fn backward_exact(
     };
     let mut dx = vec![0.0; x.len()];
     let mut grads = Weights::build(config, |_, len| vec![0.0; len]);
+    // of scores that are shares of a column, whose gradient takes all tokens of a group
+    let mut d_scores = vec![0.0; if config.router.over_tokens() { scores.len() } else { 0 }];
 
     for token in 0..tokens {
         let (x, dy) = (&x[token * d..(token + 1) * d], &d_output[token * d..(token + 1) * d]);
@@ -269,9 +274,22 @@ pub fn backward_exact(
         let Some(gate) = &gate else { continue };
         let dw = scaled(shared::rest(config, weights, input), &dw);
         let da = gate::weights_backward(gate, a, kept, &dw);
-        let scores = &scores[token * e..(token + 1) * e];
-        let dh = &mut dh[token * e..(token + 1) * e];
-        add_scaled(dh, 1.0, &gate::raw_weights_backward(gate, scores, &chosen[token], a, &da));
+        if config.router.over_tokens() {
+            chosen[token].iter().zip(da).for_each(|(chosen, da)| d_scores[token * e + chosen] = da);
+        } else {
+            let scores = &scores[token * e..(token + 1) * e];
+            let dh = &mut dh[token * e..(token + 1) * e];
+            add_scaled(dh, 1.0, &gate::raw_weights_backward(gate, scores, &chosen[token], a, &da));
+        }
+    }
+    let groups = scores.chunks((group_tokens * e).max(1)).zip(d_scores.chunks((group_tokens * e).max(1)));
+    let through_columns = groups.flat_map(|(scores, d_scores)| gate::over_tokens_backward(scores, d_scores, e));
+    dh.iter_mut().zip(through_columns).for_each(|(dh, d)| *dh += d);
+
+    for token in (0..tokens).filter(|_| gate.is_some()) {
+        let (x, dh) = (&x[token * d..(token + 1) * d], &dh[token * e..(token + 1) * e]);
+        let dx = &mut dx[token * d..(token + 1) * d];
+        let noise = &forward.noise[token * d..(token + 1) * d];
 
         let (d_clean, d_raw) = match (&forward.noisy, &past_noise) {
             (Some(noisy), Some(losses)) => noisy.backward(token, dh, losses),
@@ -290,7 +308,8 @@ pub fn backward_exact(
         }
         add_scaled(dx, 1.0, &product(&d_input, noise));
     }
-    let traffic = traffic::traffic(config, Pass::Backward, tokens, forward.capacity, forward.routing.kept_pairs());
+    let moves = traffic::Moves { tokens, capacity: forward.capacity, kept: forward.routing.kept_pairs().collect() };
+    let traffic = traffic::backward(config, &moves);
     Ok(Gradients { x: dx, logits: dh, weights: grads, traffic })
 }
 

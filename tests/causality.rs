@@ -71,6 +71,7 @@ fn words(config: &LayerConfig) -> String {
         "epsilon",
         "noiseEpsilon",
         "noiseStd",
+        "rounds",
     ];
     const USUAL: [&str; 2] = ["argmax", "all"];
     let value = |value: &serde_json::Value| match value {
@@ -79,8 +80,8 @@ fn words(config: &LayerConfig) -> String {
         other => other.to_string(),
     };
     let fields = |object: &serde_json::Value| -> Vec<String> {
-        let told =
-            object.as_object().into_iter().flatten().filter(|(name, v)| !UNTOLD.contains(&&***name) && !v.is_null());
+        let said = |v: &serde_json::Value| !v.is_null() && *v != false;
+        let told = object.as_object().into_iter().flatten().filter(|(name, v)| !UNTOLD.contains(&&***name) && said(v));
         let told = told.filter(|(_, v)| !v.as_str().is_some_and(|word| USUAL.contains(&word)));
         told.map(|(name, v)| format!("{name} {}", value(v))).collect()
     };

@@ -190,7 +190,7 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "expertGroups": 4, "groupLimit": 5 })), "router.groupLimit", "5");
     assert_invalid(router(json!({ "selectionBias": [1, "b"] })), "router.selectionBias[1]", "\"b\"");
     let unknown = parse(&with(json!({ "router": { "kind": "topP" } }))).expect_err("no such router");
-    let known = "topK, noisyTopK, expertChoice, sinkhorn, hash, thor, domain, language".to_owned();
+    let known = "topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language".to_owned();
     assert_eq!(unknown, Error::UnknownRouter { kind: "topP".to_owned(), known });
     assert_eq!(unknown.code(), "UNKNOWN_ROUTER");
 }
@@ -308,6 +308,113 @@ fn experts_that_every_device_holds_need_not_be_divided() {
     assert_eq!(parse(&devices(false)), Err(Error::ExpertsNotDivisible { experts: 7, devices: 4 }));
     assert!(parse(&devices(true)).is_ok_and(|config| config.replicated));
     assert_invalid(with(json!({ "replicated": 1 })), "replicated", "1");
+}
+
+#[test]
+fn experts_that_must_be_full_must_find_tokens_enough() {
+    let chosen = |changes: Value| {
+        let mut router = json!({ "kind": "expertChoice" });
+        for (name, value) in changes.as_object().expect("an object of changes") {
+            router[name] = value.clone();
+        }
+        with(json!({ "router": router }))
+    };
+    let config = parse(&chosen(json!({}))).expect("valid");
+    assert_eq!(
+        serde_json::to_value(&config.router).expect("plain data"),
+        json!({ "kind": "expertChoice", "capacityFactor": 2.0, "softmaxOver": "experts", "rounds": 64 })
+    );
+    assert_invalid(chosen(json!({ "softmaxOver": "all" })), "router.softmaxOver", "\"all\"");
+    assert_invalid(chosen(json!({ "maxExpertsPerToken": 0 })), "router.maxExpertsPerToken", "0");
+    assert_invalid(chosen(json!({ "maxExpertsPerToken": 1 })), "router.capacityFactor", "2");
+    let few = parse(&chosen(json!({ "maxExpertsPerToken": 2 }))).expect("valid");
+    assert_eq!((few.k(), few.slots(16, true), few.slots(17, true)), (2, Some(4), Some(4)), "17 · 2 / 8 = 4.25, down");
+    let fixed = parse(&chosen(json!({ "slots": 5, "maxExpertsPerToken": 2 }))).expect("valid");
+    assert_eq!(fixed.tokens_per_group(20), Ok(20));
+    let error = fixed.tokens_per_group(19).expect_err("40 places, 38 fillings");
+    assert_eq!(error, Error::TooManyPlaces { experts: 8, slots: 5, tokens: 19, most: 2, places: 40, found: 38 });
+    assert_eq!(error.code(), "TOO_MANY_PLACES");
+    assert_eq!(
+        fixed.tokens_per_group(4),
+        Err(Error::TooManyPlaces { experts: 8, slots: 4, tokens: 4, most: 2, places: 32, found: 8 })
+    );
+    let known = parse(&with(
+        json!({ "router": { "kind": "expertChoice", "softmaxOver": "tokens" }, "lossWeights": { "importance": 1 } }),
+    ));
+    assert_eq!(known.map_err(|e| e.code()), Err("UNKNOWN_LOSS"), "every expert's shares add up to one");
+}
+
+/// A layer in which tokens name two experts, with some settings.
+fn named(changes: Value) -> Value {
+    let mut router = json!({ "kind": "tokenThenExpert", "nominate": 2 });
+    for (name, value) in changes.as_object().expect("an object of changes") {
+        router[name] = value.clone();
+    }
+    with(json!({ "router": router }))
+}
+
+#[test]
+fn nominations_have_the_documented_defaults() {
+    let config = parse(&named(json!({}))).expect("valid");
+    assert_eq!(
+        serde_json::to_value(&config.router).expect("plain data"),
+        json!({
+            "kind": "tokenThenExpert", "nominate": 2, "k": 2, "threshold": 0.0, "key": "prob", "deferred": false,
+            "immediate": false, "rounds": 1, "capacityFactor": 1.25, "renormalize": false, "exchange": "local"
+        })
+    );
+    assert_eq!(config.slots(100, true), Some(32), "100 · 2 · 1.25 / 8 = 31.25, up");
+    let rounds = |changes: Value| {
+        serde_json::to_value(parse(&named(changes)).expect("valid").router).expect("plain data")["rounds"].clone()
+    };
+    assert_eq!(rounds(json!({ "deferred": true })), 64);
+    assert_eq!(rounds(json!({ "immediate": true, "nominate": 3 })), 3);
+    let full = named(
+        json!({ "k": 1, "key": "regret", "rounds": 5, "slots": 4, "renormalize": true, "exchange": "handshake" }),
+    );
+    let config = parse(&full).expect("valid");
+    let mut printed = serde_json::to_value(&config).expect("plain data");
+    assert_eq!(parse(&printed), Ok(config));
+    printed["router"]["rounds"] = json!(6);
+    assert_ne!(parse(&printed), parse(&full));
+}
+
+#[test]
+fn nominations_must_be_possible() {
+    assert_invalid(named(json!({ "nominate": null })), "router.nominate", "missing");
+    assert_invalid(named(json!({ "nominate": 0 })), "router.nominate", "0");
+    assert_invalid(named(json!({ "nominate": 9 })), "router.nominate", "9");
+    assert_invalid(named(json!({ "k": 0 })), "router.k", "0");
+    assert_invalid(named(json!({ "threshold": 1.5 })), "router.threshold", "1.5");
+    assert_invalid(named(json!({ "key": "rank" })), "router.key", "\"rank\"");
+    assert_invalid(named(json!({ "rounds": 0 })), "router.rounds", "0");
+    assert_invalid(named(json!({ "immediate": true, "deferred": true })), "router.immediate", "true");
+    assert_invalid(named(json!({ "immediate": true, "rounds": 3 })), "router.rounds", "3");
+    assert_invalid(named(json!({ "capacityFactor": 0 })), "router.capacityFactor", "0");
+    assert_invalid(named(json!({ "exchange": "global" })), "router.exchange", "\"global\"");
+    let mut beside = named(json!({}));
+    beside["capacity"] = json!({ "slots": 3 });
+    assert_invalid(beside, "capacity", "given");
+    let too_many = Error::TooManyChoices { k: 3, experts: 2, raise: "router.nominate" };
+    assert_eq!(parse(&named(json!({ "k": 3 }))), Err(too_many));
+}
+
+#[test]
+fn devices_that_agree_by_a_handshake_may_share_a_group() {
+    let meshed = |router: Value, groups: Value| {
+        let mut description = named(router);
+        description["mesh"] = json!({ "devices": 4 });
+        description["groups"] = groups;
+        parse(&description).map(|config| config.groups)
+    };
+    let handshake = json!({ "exchange": "handshake" });
+    assert_eq!(meshed(handshake.clone(), Value::Null), Ok(1), "by default all share one");
+    assert_eq!(meshed(json!({}), Value::Null), Ok(4), "without it each has its own");
+    for groups in [2, 4, 8] {
+        assert_eq!(meshed(handshake.clone(), json!(groups)), Ok(groups));
+    }
+    assert_eq!(meshed(handshake, json!(3)), Err(Error::GroupsNotDivisible { groups: 3, devices: 4 }));
+    assert_eq!(meshed(json!({}), json!(2)), Err(Error::GroupsNotDivisible { groups: 2, devices: 4 }));
 }
 
 #[test]

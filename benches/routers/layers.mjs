@@ -17,6 +17,7 @@ export const layers = {
   "topK, k = 1, batch priority": { router: { kind: "topK", k: 1 }, capacity: { factor: 1.25, priority: "batch" } },
   "noisyTopK, k = 2": { router: { kind: "noisyTopK", k: 2 } },
   "expertChoice, factor 2": { router: { kind: "expertChoice", capacityFactor: 2 } },
+  "expertChoice, two a token": { router: { kind: "expertChoice", maxExpertsPerToken: 2 }, solves: true },
   "sinkhorn, k = 1": { router: { kind: "sinkhorn", k: 1 } },
   hash: { router: { kind: "hash", table }, options: { tokenIds } },
   thor: { router: { kind: "thor" } },
@@ -25,4 +26,7 @@ export const layers = {
     router: { kind: "language", by: "source" },
     options: { sourceLanguage: new Uint32Array(TOKENS).map((_, t) => t % EXPERTS) },
   },
+  "tokenThenExpert, two named": { router: { kind: "tokenThenExpert", nominate: 2, k: 1 } },
+  "tokenThenExpert, deferred": { router: { kind: "tokenThenExpert", nominate: EXPERTS, k: 1, deferred: true }, solves: true },
+  "no token left behind, 3 ranks": { router: { kind: "tokenThenExpert", nominate: 3, k: 1, key: "arrival", immediate: true } },
 };

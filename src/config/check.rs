@@ -33,23 +33,25 @@ impl LayerConfig {
         if !self.replicated && !self.experts.is_multiple_of(self.devices) {
             return Err(Error::ExpertsNotDivisible { experts: self.experts, devices: self.devices });
         }
-        if !self.groups.is_multiple_of(self.devices) {
+        let shared = self.router.handshake().is_some() && self.devices.is_multiple_of(self.groups);
+        if !self.groups.is_multiple_of(self.devices) && !shared {
             return Err(Error::GroupsNotDivisible { groups: self.groups, devices: self.devices });
         }
         self.check_loss_weights()?;
         real("seed", self.seed as f64, self.seed <= MAX_SEED, &format!("at most {MAX_SEED}"))
     }
 
-    /// Checks that a batch can be split among the groups, and returns the tokens `S` of each group.
+    /// Checks that a batch can be split among the groups, and each group routed, and returns the tokens `S` of each group.
     ///
     /// # Errors
-    /// [`Error::TokensNotDivisible`], by devices if they are the reason, else by groups.
+    /// [`Error::TokensNotDivisible`], by devices if they are the reason, else by groups; [`Error::TooManyPlaces`].
     pub fn tokens_per_group(&self, tokens: usize) -> Result<usize, Error> {
         for (by, parts) in [("devices", self.devices), ("groups", self.groups)] {
             if !tokens.is_multiple_of(parts) {
                 return Err(Error::TokensNotDivisible { tokens, by, parts });
             }
         }
+        self.router.check_group(tokens / self.groups, self.experts)?;
         Ok(tokens / self.groups)
     }
 

@@ -42,7 +42,9 @@ impl LayerConfig {
         let residual = f.flag("residual")?.unwrap_or(defaults.residual);
         let devices = f.object("mesh")?.map(devices).transpose()?.flatten().unwrap_or(defaults.devices);
         let replicated = f.flag("replicated")?.unwrap_or(defaults.replicated);
-        let groups = f.whole("groups", GROUPS)?.unwrap_or(devices);
+        // devices that agree on who goes where do so as one group
+        let one_each = if defaults.router.handshake().is_some() { 1 } else { devices };
+        let groups = f.whole("groups", GROUPS)?.unwrap_or(one_each);
         let loss_weights = f.object("lossWeights")?.map_or(Ok(BTreeMap::new()), Fields::all_numbers)?;
         let seed = seed(&mut f)?.unwrap_or(defaults.seed);
         f.finish()?;

@@ -13,15 +13,17 @@ mod language;
 mod noisy_top_k;
 mod sinkhorn;
 mod thor;
+mod token_then_expert;
 mod top_k;
 
 pub use domain::Domain;
-pub use expert_choice::ExpertChoice;
+pub use expert_choice::{Across, ExpertChoice};
 pub use hash::{Hash, Hashed};
 pub use language::{Language, Side};
 pub use noisy_top_k::{Noise, NoisyTopK};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
 pub use thor::{Draw, Thor};
+pub use token_then_expert::{Key, Negotiation, TokenThenExpert};
 pub use top_k::{Exploration, SecondPolicy, TopK};
 
 /// How logits become scores.
@@ -122,6 +124,8 @@ pub enum RouterConfig {
     Domain(Domain),
     /// The expert of a token's language.
     Language(Language),
+    /// Tokens name experts, then experts choose among those that named them.
+    TokenThenExpert(TokenThenExpert),
 }
 
 /// What the layer must know of any router. The defaults are those of token choice.
@@ -148,6 +152,26 @@ pub(super) trait Router {
     /// Whether tokens cross between virtual devices.
     fn exchange(&self) -> Exchanges {
         Exchanges::All2all
+    }
+
+    /// Slots of each of `experts` in a group of `tokens`, of a router that seats its tokens itself.
+    fn own_slots(&self, _tokens: usize, _experts: usize) -> Option<usize> {
+        None
+    }
+
+    /// Rounds in which devices that share a group agree on who goes where; `None`: each decides alone.
+    fn handshake(&self) -> Option<usize> {
+        None
+    }
+
+    /// Whether scores are shares of an expert's column instead of a token's row.
+    fn over_tokens(&self) -> bool {
+        false
+    }
+
+    /// Checks that a group of `tokens` can be routed.
+    fn check_group(&self, _tokens: usize, _experts: usize) -> Result<(), Error> {
+        Ok(())
     }
 
     /// Names of the auxiliary losses that it defines.
@@ -187,18 +211,20 @@ impl RouterConfig {
             RouterConfig::Thor(router) => router,
             RouterConfig::Domain(router) => router,
             RouterConfig::Language(router) => router,
+            RouterConfig::TokenThenExpert(router) => router,
         }
     }
 
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 8] = [
+        let kinds: [(&str, Read); 9] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
             ("noisyTopK", |f| NoisyTopK::read(f).map(RouterConfig::NoisyTopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
             ("sinkhorn", |f| Sinkhorn::read(f).map(RouterConfig::Sinkhorn)),
             ("hash", |f| Hash::read(f).map(RouterConfig::Hash)),
+            ("tokenThenExpert", |f| TokenThenExpert::read(f).map(RouterConfig::TokenThenExpert)),
             ("thor", |f| Thor::read(f).map(RouterConfig::Thor)),
             ("domain", |f| Domain::read(f).map(RouterConfig::Domain)),
             ("language", |f| Language::read(f).map(RouterConfig::Language)),
@@ -240,6 +266,25 @@ impl RouterConfig {
     /// Whether tokens cross between virtual devices.
     pub fn exchange(&self) -> Exchanges {
         self.settings().exchange()
+    }
+
+    /// Slots of each of `experts` in a group of `tokens`, of a router that seats its tokens itself.
+    pub(super) fn own_slots(&self, tokens: usize, experts: usize) -> Option<usize> {
+        self.settings().own_slots(tokens, experts)
+    }
+
+    /// Rounds in which devices that share a group agree on who goes where, before any row moves; `None`: each decides alone.
+    pub fn handshake(&self) -> Option<usize> {
+        self.settings().handshake()
+    }
+
+    /// Whether the softmax of the scores is each expert's over the tokens of a group, instead of each token's over the experts.
+    pub fn over_tokens(&self) -> bool {
+        self.settings().over_tokens()
+    }
+
+    pub(super) fn check_group(&self, tokens: usize, experts: usize) -> Result<(), Error> {
+        self.settings().check_group(tokens, experts)
     }
 
     /// Names of the auxiliary losses that the router defines.

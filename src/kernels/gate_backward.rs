@@ -15,7 +15,7 @@ pub static GATE_BACKWARD: Kernel = Kernel {
     parts: &[&shader::DIMS],
     product: None,
     bindings: &[Read, Read, Read, Read, Read, Read, Read, Write],
-    constants: &["SIGMOID", "SELECTED", "SHARED_GATE", "LABELS", "RENORMALIZE", "RESIDUAL"],
+    constants: &["SIGMOID", "SELECTED", "SHARED_GATE", "OVER_TOKENS", "LABELS", "RENORMALIZE", "RESIDUAL"],
     twin,
 };
 
@@ -64,11 +64,14 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         let z = dims.z * 2.0 / dims.tokens as f32 * lse;
         for e in 0..experts {
             let d = d_share[e] - mean;
-            d_logits[e] =
-                if on("SIGMOID") { s[e] * (1.0 - s[e]) * d * share_of + z * exp(h[e] - lse) } else { s[e] * (d + z) };
+            d_logits[e] = match (on("OVER_TOKENS"), on("SIGMOID")) {
+                (true, _) => 0.0,
+                (false, true) => s[e] * (1.0 - s[e]) * d * share_of + z * exp(h[e] - lse),
+                (false, false) => s[e] * (d + z),
+            };
         }
         let inner: f32 = (0..k).map(|j| chosen[j] * d_chosen(j)).sum();
-        if !on("SIGMOID") && !on("SELECTED") {
+        if !on("SIGMOID") && !on("SELECTED") && !on("OVER_TOKENS") {
             d_logits.iter_mut().zip(s).for_each(|(d, s)| *d -= s * inner);
         }
         for j in 0..k {

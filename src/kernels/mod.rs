@@ -3,6 +3,8 @@
 
 mod activation;
 mod choose;
+mod column_backward;
+mod column_scores;
 mod combine;
 mod combine_backward;
 mod draw;
@@ -31,6 +33,7 @@ mod nominate;
 mod normal;
 mod pairs;
 mod place;
+mod repair;
 mod route;
 mod router_backward;
 mod router_logits;
@@ -45,6 +48,8 @@ mod taken;
 mod weight_gradient;
 
 pub use choose::CHOOSE;
+pub use column_backward::COLUMN_BACKWARD;
+pub use column_scores::COLUMN_SCORES;
 pub use combine::COMBINE;
 pub use combine_backward::COMBINE_BACKWARD;
 pub use draw::DRAW;
@@ -67,6 +72,7 @@ pub use noisy_odds::NOISY_ODDS;
 pub use noisy_sums::NOISY_SUMS;
 pub use nominate::NOMINATE;
 pub use place::PLACE;
+pub use repair::REPAIR;
 pub use route::ROUTE;
 pub use router_backward::ROUTER_BACKWARD;
 pub use router_logits::ROUTER_LOGITS;
@@ -270,7 +276,7 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 35] = [
+pub static ALL: [&Kernel; 38] = [
     &ROUTER_LOGITS,
     &ROUTE,
     &LOOKUP,
@@ -279,9 +285,11 @@ pub static ALL: [&Kernel; 35] = [
     &NOISY_LOGITS,
     &SINKHORN_TOKENS,
     &SINKHORN_EXPERTS,
+    &COLUMN_SCORES,
     &NOMINATE,
     &CHOOSE,
     &SETTLE,
+    &REPAIR,
     &LINE_UP,
     &TAKEN,
     &SLOT_COUNT,
@@ -303,6 +311,7 @@ pub static ALL: [&Kernel; 35] = [
     &NOISY_SUMS,
     &NOISY_LOSSES,
     &GATE_BACKWARD,
+    &COLUMN_BACKWARD,
     &NOISY_BACKWARD,
     &ROUTER_BACKWARD,
     &SGD,

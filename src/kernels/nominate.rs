@@ -7,24 +7,26 @@ use crate::shader;
 /// Which experts each token names, and the keys by which experts rank tokens.
 ///
 /// - 1 logits and scores: `f32[2, T, stride]`, 2 `counts`: `u32[G, 1, E]`
-/// - 3 `pairs`: `u32[T, E]`, 4 `keys`: `u32[T, E]`
+/// - 3 `pairs`: `u32[T, E]`, 4 `keys`: `u32[T, E]`, 5 `moved`: `u32[exchanges, N, N]`
 pub static NOMINATE: Kernel = Kernel {
     name: "nominate",
     source: include_str!("../../shaders/nominate.wgsl"),
     parts: &[&shader::DIMS, &shader::LINEAR, &shader::PAIRS],
     product: None,
-    bindings: &[Read, Read, Write, Write],
-    constants: &["KEY", "RANKED", "AGAIN"],
+    bindings: &[Read, Read, Write, Write, Write],
+    constants: &["KEY", "RANKED", "COUNTED", "AGAIN"],
     twin,
 };
 
 fn twin(call: &Call, slices: &mut [Slice]) {
-    let [router, counts, pairs, keys] = bound(slices);
+    let [router, counts, pairs, keys, moved] = bound(slices);
     let dims = call.dims;
     let (experts, stride, tokens) = (dims.experts as usize, dims.stride as usize, dims.tokens as usize);
     let (logits, scores) = router.f32().split_at(tokens * stride);
     let (key, again, ranked) = (call.constants.get("KEY"), call.constants.get("AGAIN"), call.constants.on("RANKED"));
-    let (pairs, keys) = (pairs.u32_mut(), keys.u32_mut());
+    let (pairs, keys, moved) = (pairs.u32_mut(), keys.u32_mut(), moved.u32_mut());
+    let of_device = |all: u32| (all / dims.devices) as usize;
+    let counters = dims.counter_base as usize;
     let mut ranks = vec![0; experts];
     for t in 0..tokens {
         let (logits, scores) = (&logits[t * stride..][..experts], &scores[t * stride..][..experts]);
@@ -55,9 +57,13 @@ fn twin(call: &Call, slices: &mut [Slice]) {
                 _ => scores[e] - if e == first.0 { second.1 } else { first.1 },
             });
             if again == 0 {
-                let named = !ranked || ranks[e] < dims.nominees;
+                let named = (!ranked || ranks[e] < dims.nominees) && scores[e] >= dims.threshold;
                 let rank = if ranked { ranks[e] } else { 0 };
-                pairs[at] = if named && scores[e] >= dims.threshold { OPEN + rank } else { NONE };
+                pairs[at] = if named { OPEN + rank } else { NONE };
+                if named && call.constants.on("COUNTED") {
+                    let (home, away) = (t / of_device(dims.tokens), e / of_device(dims.experts));
+                    moved[counters + home * dims.devices as usize + away] += 1;
+                }
             }
         }
     }

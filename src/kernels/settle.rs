@@ -4,9 +4,10 @@ use super::pairs::{is_held, is_open, sortable};
 use super::{Access::*, Call, Kernel, NONE, Slice, bound};
 use crate::shader;
 
-/// Each token that more than `k` experts have keeps the `k` of the largest logits, equal ones by number, and leaves the others.
+/// Each token that more than `k` experts have keeps the `k` of the largest logits, or scores, equal ones by number, and leaves the
+/// others.
 ///
-/// - 1 logits: `f32[2, T, stride]`
+/// - 1 logits and scores: `f32[2, T, stride]`
 /// - 2 `pairs`: `u32[T, E]`, 3 `counts`: `u32[G, 1, E]`, 4 `progress`: `u32[G, 4]`
 ///
 /// # Source
@@ -17,7 +18,7 @@ pub static SETTLE: Kernel = Kernel {
     parts: &[&shader::DIMS, &shader::PAIRS],
     product: None,
     bindings: &[Read, Write, Write, Write],
-    constants: &["FINAL"],
+    constants: &["FINAL", "BY_SCORE"],
     twin,
 };
 
@@ -30,7 +31,8 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         if finality != 2 && round > 0 && progress.u32()[4 * g + ((round + 1) & 1) as usize] == 0 {
             continue;
         }
-        let logits = &router.f32()[t * dims.stride as usize..][..experts];
+        let row = if call.constants.on("BY_SCORE") { dims.tokens as usize + t } else { t };
+        let logits = &router.f32()[row * dims.stride as usize..][..experts];
         let mut held: Vec<usize> = (0..experts).filter(|e| is_held(pairs[*e])).collect();
         if held.len() < k {
             continue;

@@ -136,7 +136,8 @@ pub struct Batch {
     pub losses: Buffer<f32>,
     /// `f32[G, E]`: derivative of the losses by the score shares.
     pub d_share: Buffer<f32>,
-    /// `u32[2, N, N]`: rows that dispatch and combine moved, from device i to device j.
+    /// `u32[2, N, N]`: rows that dispatch and combine moved, from device i to device j; `u32[3, N, N]`, with the nominations last,
+    /// where devices agree by a handshake.
     pub moved: Buffer<u32>,
     /// Where tokens cross between devices.
     pub exchange: Option<Exchange>,
@@ -146,7 +147,7 @@ pub struct Batch {
     pub labels: Buffer<u32>,
     /// `f32[G, E]`: what a solver adds to the logits of a group's tokens, for routers that balance.
     pub prices: Buffer<f32>,
-    /// `u32[G, iterations]`: what a solver leaves of each iteration, for routers that balance.
+    /// `u32[G, iterations]`: what a solver leaves of each iteration; `f32[G, 4]`: how the rounds ended, where experts choose.
     pub solver: Buffer<u32>,
     /// Where experts choose.
     pub choice: Choice,
@@ -223,12 +224,12 @@ impl Batch {
         plan.want("the losses' sums", [2, s.groups, s.experts]);
         plan.want("the losses", [LOSS_NAMES.len(), s.groups]);
         plan.want("the losses' derivative", [s.groups, s.experts]);
-        plan.want("the exchanges' counters", [2, s.devices, s.devices]);
+        plan.want("the exchanges' counters", [s.counters()]);
         plan.want("a placeholder", [4]);
         let of_router = |needed: bool, len: usize| [if needed { len } else { 0 }];
         plan.want("the labels", of_router(s.labels > 0, volume(&[tokens, s.labels])));
         plan.want("the experts' prices", of_router(s.chooses == Chooses::Tokens, s.groups * s.experts));
-        plan.want("the solver's state", of_router(s.iterations > 0, s.groups * s.iterations));
+        plan.want("the solver's state", [s.groups * s.state]);
         let experts_choose = s.chooses == Chooses::Experts;
         let pairs = volume(&[tokens, s.experts]);
         let lines = volume(&[4, s.groups, s.experts, dims.slots.min(dims.group_tokens) as usize]);

@@ -60,7 +60,7 @@ pub fn record_routing(
     pass: Pass,
 ) {
     let dims = with_column_blocks(dims, &Sizes::of(config), batch.row_tiling);
-    if batch.exchange.is_some() {
+    if batch.exchange.is_some() || config.router.handshake().is_some() {
         rec.clear(batch.moved);
     }
     let Pass { train, drawn, .. } = pass;

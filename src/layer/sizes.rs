@@ -34,8 +34,10 @@ pub struct Sizes {
     pub draws: bool,
     /// Who chooses.
     pub chooses: Chooses,
-    /// Iterations of the router's solver in training; 0 if it has none.
-    pub iterations: usize,
+    /// Words of state that the router's kernels leave for each group.
+    pub state: usize,
+    /// Whether devices agree on who goes where before rows move.
+    pub handshake: bool,
     /// Routing groups.
     pub groups: usize,
     /// Virtual devices.
@@ -64,7 +66,8 @@ impl Sizes {
             gate_at,
             draws: config.router.draws(),
             chooses: config.router.chooses(),
-            iterations: router::iterations(config, true),
+            state: router::state_words(config),
+            handshake: config.router.handshake().is_some() && !config.stays(),
             groups: config.groups,
             devices: config.devices,
             exchanges: config.exchanges(),
@@ -85,6 +88,11 @@ impl Sizes {
     /// Assignments of a token, those to the shared expert included.
     pub fn columns(&self) -> usize {
         self.k + self.units
+    }
+
+    /// Counters of a forward pass, from device to device: rows of dispatch and combine, and nominations where these travel.
+    pub fn counters(&self) -> usize {
+        (2 + usize::from(self.handshake)) * self.devices * self.devices
     }
 
     /// The dispatches' uniform for a batch, in a pass of a step.

@@ -18,6 +18,10 @@ pub enum Pass {
 pub enum Op {
     /// How many rows follow, where that is not fixed.
     Counts,
+    /// Tokens' nominations to the experts' devices; in later rounds, whom they left.
+    Nominate,
+    /// Which nominations were accepted, back to the tokens' devices.
+    Reply,
     /// Tokens to their experts.
     Dispatch,
     /// Results to their tokens.
@@ -30,7 +34,7 @@ pub enum Op {
 pub enum PayloadKind {
     /// Rows.
     Payload,
-    /// Counts.
+    /// Counts, nominations, replies.
     Meta,
 }
 
@@ -58,34 +62,55 @@ impl Traffic {
 }
 
 const BYTES: usize = size_of::<f32>();
+/// A nomination: the key, and the token.
+const NOMINATION: usize = 2 * size_of::<u32>();
 
 /// One exchange of rows: `moved` is its `u32[N, N]` counters. With a bounded capacity every pair sends all its slots, filled or
-/// not: `E/N · G/N · C` rows.
+/// not: `E/N · G/N · C` rows; but only what was agreed on, where devices did.
 fn payload(config: &LayerConfig, tokens: usize, train: bool, pass: Pass, op: Op, moved: &[u32]) -> Traffic {
     let row = (config.d_model * BYTES) as f64;
     let useful_bytes: Vec<f64> = moved.iter().map(|rows| f64::from(*rows) * row).collect();
     let n = config.devices;
     let bytes = match config.slots(tokens / config.groups, train) {
-        None => useful_bytes.clone(),
-        Some(slots) => vec![(config.experts / n * (config.groups / n) * slots) as f64 * row; n * n],
+        Some(slots) if config.router.handshake().is_none() => {
+            vec![(config.experts / n * (config.groups / n) * slots) as f64 * row; n * n]
+        }
+        _ => useful_bytes.clone(),
     };
     Traffic { pass, op, kind: PayloadKind::Payload, bytes, useful_bytes }
 }
 
-/// The exchanges of a forward pass, none where the router has none; `moved`: `u32[2, N, N]`, dispatch and combine.
+/// Numbers about rows, none of them padding.
+fn meta(op: Op, bytes: Vec<f64>) -> Traffic {
+    Traffic { pass: Pass::Forward, op, kind: PayloadKind::Meta, useful_bytes: bytes.clone(), bytes }
+}
+
+/// Nominations and replies, each over all rounds together; `named`: `u32[N, N]`.
 ///
-/// Without a capacity the receivers must be told how many rows follow: 4 bytes for each of their experts. Where every device
-/// has the experts of its tokens there are none.
+/// Key and token of each nomination travel once. Then one bit for each says yes in every round, and, between two of them, that
+/// the token left. All rounds are made: no device knows that another has nothing more to say.
+fn handshake(rounds: usize, devices: usize, named: &[u32]) -> [Traffic; 2] {
+    let bits = |count: u32| f64::from(count.div_ceil(8));
+    let asked = |count: &u32| f64::from(*count) * NOMINATION as f64 + (rounds - 1) as f64 * bits(*count);
+    let told = |i: usize| rounds as f64 * bits(named[i % devices * devices + i / devices]);
+    [meta(Op::Nominate, named.iter().map(asked).collect()), meta(Op::Reply, (0..named.len()).map(told).collect())]
+}
+
+/// The exchanges of a forward pass, none where the router has none; `moved`: `u32[2, N, N]`, dispatch and combine, or
+/// `u32[3, N, N]` with nominations.
+///
+/// Without a capacity the receivers must be told how many rows follow, 4 bytes for each of their experts, unless a handshake has
+/// told them already. Where every device has the experts of its tokens there are none.
 pub fn forward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: &[u32]) -> Vec<Traffic> {
     let n = config.devices;
     let mut all = Vec::new();
     if config.stays() {
         return all;
     }
-    if config.slots(tokens / config.groups, train).is_none() {
-        let bytes = vec![(config.experts / n * size_of::<u32>()) as f64; n * n];
-        let useful_bytes = bytes.clone();
-        all.push(Traffic { pass: Pass::Forward, op: Op::Counts, kind: PayloadKind::Meta, bytes, useful_bytes });
+    if let Some(rounds) = config.router.handshake() {
+        all.extend(handshake(rounds, n, &moved[2 * n * n..]));
+    } else if config.slots(tokens / config.groups, train).is_none() {
+        all.push(meta(Op::Counts, vec![(config.experts / n * size_of::<u32>()) as f64; n * n]));
     }
     all.push(payload(config, tokens, train, Pass::Forward, Op::Dispatch, &moved[..n * n]));
     all.push(payload(config, tokens, train, Pass::Forward, Op::Combine, &moved[n * n..2 * n * n]));

@@ -5,9 +5,10 @@
 
 mod top_k;
 
-use super::routing::{self, Scores};
+use super::routing::token_then_expert::{self, Nominate, Rule};
+use super::routing::{self, Plan, Scores};
 use super::{Setting, lookup, sinkhorn_settings};
-use crate::config::{Draw, LayerConfig, RouterConfig, Thor};
+use crate::config::{Draw, Key, LayerConfig, RouterConfig, Thor, TokenThenExpert};
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::rng::{THOR_LANE, hash_u32, open_uniform_f32, uniform_f32};
@@ -20,6 +21,30 @@ pub(super) struct Choices {
     pub(super) places: Option<Vec<Vec<usize>>>,
     /// Shaped as `experts`: their weights, where they are not the router's to find; all 1 if there are none.
     pub(super) weights: Option<Vec<Vec<f64>>>,
+    /// `[T]`: experts that each token named, of a router whose experts choose among those.
+    pub(super) named: Option<Vec<Vec<usize>>>,
+}
+
+impl Choices {
+    /// Of tokens that choose by themselves.
+    pub(super) fn by_tokens(experts: Vec<Vec<usize>>) -> Self {
+        Choices { experts, places: None, weights: None, named: None }
+    }
+
+    /// Of experts that choose, one plan a group.
+    fn by_experts(groups: impl Iterator<Item = Plan>) -> Self {
+        let (mut experts, mut places) = (Vec::new(), Vec::new());
+        for plan in groups {
+            for (of, at) in plan.experts.into_iter().zip(plan.slots) {
+                let mut pairs: Vec<(usize, usize)> = of.into_iter().zip(at).collect();
+                pairs.sort_unstable();
+                let (of, at): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
+                experts.push(of);
+                places.push(at);
+            }
+        }
+        Choices { experts, places: Some(places), weights: None, named: None }
+    }
 }
 
 /// Where a token's random numbers come from.
@@ -53,17 +78,16 @@ pub(super) fn choices(
 ) -> Result<Choices, Error> {
     let e = config.experts;
     let labels = setting.labels.unwrap_or(&Labels::NONE);
-    let by_token = |experts| Choices { experts, places: None, weights: None };
     let groups = |of: &'_ [f64]| -> Vec<Vec<f64>> { of.chunks(group_tokens.max(1) * e).map(<[f64]>::to_vec).collect() };
     Ok(match &config.router {
         RouterConfig::TopK(router) => {
             let tokens = logits.chunks_exact(e).zip(scores.chunks_exact(e)).zip(0..);
-            by_token(
+            Choices::by_tokens(
                 tokens.map(|((h, s), t)| top_k::chosen(router, h, s, Draws { config, setting, token: t })).collect(),
             )
         }
         RouterConfig::NoisyTopK(router) => {
-            by_token(logits.chunks_exact(e).map(|h| routing::best(h, router.k)).collect())
+            Choices::by_tokens(logits.chunks_exact(e).map(|h| routing::best(h, router.k)).collect())
         }
         RouterConfig::Sinkhorn(router) if setting.train => {
             let of_group = |h: Vec<f64>| {
@@ -71,38 +95,42 @@ pub(super) fn choices(
                 let eps = f64::from(router.epsilon);
                 routing::sinkhorn::balance(h, None, sinkhorn_settings(router)).choices(h, eps, router.k)
             };
-            by_token(groups(logits).into_iter().flat_map(of_group).collect())
+            Choices::by_tokens(groups(logits).into_iter().flat_map(of_group).collect())
         }
         RouterConfig::Sinkhorn(router) => {
-            by_token(logits.chunks_exact(e).map(|h| routing::best(h, router.k)).collect())
+            Choices::by_tokens(logits.chunks_exact(e).map(|h| routing::best(h, router.k)).collect())
         }
         RouterConfig::ExpertChoice(router) => {
-            let (mut experts, mut places) = (Vec::new(), Vec::new());
-            for scores in groups(scores) {
-                let plan = routing::expert_choice::choose(Scores::new(&scores, e), router.taken(group_tokens, e));
-                let plan = plan.expect("no more tokens are taken than there are");
-                for (of, at) in plan.experts.into_iter().zip(plan.slots) {
-                    let mut pairs: Vec<(usize, usize)> = of.into_iter().zip(at).collect();
-                    pairs.sort_unstable();
-                    let (of, at): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
-                    experts.push(of);
-                    places.push(at);
-                }
-            }
-            Choices { experts, places: Some(places), weights: None }
+            let slots = config.slots(group_tokens, setting.train).unwrap_or(group_tokens);
+            let of_group = |scores: Vec<f64>| {
+                let scores = Scores::new(&scores, e);
+                let plan = match router.max_experts_per_token {
+                    Some(most) => routing::expert_choice::capped(scores, slots, most),
+                    None => routing::expert_choice::choose(scores, slots),
+                };
+                plan.expect("the group was found to have tokens enough")
+            };
+            Choices::by_experts(groups(scores).into_iter().map(of_group))
         }
-        RouterConfig::Hash(router) => by_token(lookup::hashed(config, router, labels, tokens)?),
+        RouterConfig::Hash(router) => Choices::by_tokens(lookup::hashed(config, router, labels, tokens)?),
         RouterConfig::Thor(router) => {
             let experts: Vec<Vec<usize>> = (0..tokens).map(|t| thor(router, config, setting, (t, tokens))).collect();
             let mean = |drawn: &Vec<usize>| vec![1.0 / drawn.len() as f64; drawn.len()];
             let weights = Some(experts.iter().map(mean).collect());
-            Choices { experts, places: None, weights }
+            Choices { weights, ..Choices::by_tokens(experts) }
         }
         RouterConfig::Domain(router) => {
             let (experts, weights) = lookup::domains(config, router, labels, tokens)?;
-            Choices { experts, places: None, weights: Some(weights) }
+            Choices { weights: Some(weights), ..Choices::by_tokens(experts) }
         }
-        RouterConfig::Language(router) => by_token(lookup::languages(config, router, labels, tokens)?),
+        RouterConfig::Language(router) => Choices::by_tokens(lookup::languages(config, router, labels, tokens)?),
+        RouterConfig::TokenThenExpert(router) => {
+            let slots = config.slots(group_tokens, setting.train).unwrap_or(group_tokens);
+            let rule = rule(router, slots);
+            let of_group = |h: Vec<f64>| agreed(router, Scores::new(&h, e), rule);
+            let named = token_then_expert::nominees(Scores::new(logits, e), rule.nominate);
+            Choices { named: Some(named), ..Choices::by_experts(groups(logits).into_iter().map(of_group)) }
+        }
     })
 }
 
@@ -125,4 +153,25 @@ pub(super) fn asked(config: &LayerConfig, setting: Setting, raw_weights: &[Vec<f
         _ => vec![true; a.len()],
     };
     raw_weights.iter().zip(0..).map(of_token).collect()
+}
+
+fn rule(router: &TokenThenExpert, slots: usize) -> Rule {
+    let key = match router.key {
+        Key::Prob => token_then_expert::Key::Prob,
+        Key::Logit => token_then_expert::Key::Logit,
+        Key::Margin => token_then_expert::Key::Margin,
+        Key::Regret => token_then_expert::Key::Regret,
+        Key::Arrival => token_then_expert::Key::Arrival,
+    };
+    Rule { nominate: Nominate { most: router.nominate, least: f64::from(router.threshold) }, key, slots }
+}
+
+fn agreed(router: &TokenThenExpert, logits: Scores, rule: Rule) -> Plan {
+    if router.immediate {
+        token_then_expert::immediate(logits, rule, router.k)
+    } else if router.deferred {
+        token_then_expert::deferred_within(logits, rule, router.k, router.rounds).0
+    } else {
+        token_then_expert::rounds(logits, rule, router.k, router.rounds)
+    }
 }

@@ -17,6 +17,17 @@ pub(super) fn scores(gate: &Gate, h: &[f64]) -> Vec<f64> {
     }
 }
 
+/// The gradient of a group's logits `f64[S, E]` from the gradient of their softmax over tokens.
+pub(super) fn over_tokens_backward(scores: &[f64], d_scores: &[f64], experts: usize) -> Vec<f64> {
+    let mut dh = vec![0.0; scores.len()];
+    for expert in 0..experts {
+        let column = |of: &[f64]| of.iter().skip(expert).step_by(experts).copied().collect::<Vec<f64>>();
+        let d_column = softmax_backward(&column(scores), &column(d_scores));
+        dh.iter_mut().skip(expert).step_by(experts).zip(d_column).for_each(|(dh, d)| *dh = d);
+    }
+    dh
+}
+
 /// Scores as shares of one: the softmax itself, or `s / Σ s`.
 pub(super) fn shares(gate: &Gate, scores: &[f64]) -> Vec<f64> {
     match gate.scoring {

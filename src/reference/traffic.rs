@@ -23,6 +23,10 @@ pub enum Pass {
 pub enum Op {
     /// How many rows will come for each expert (meta).
     Counts,
+    /// Tokens' nominations to the experts' devices, and in later rounds whom they left (meta).
+    Nominate,
+    /// Which nominations were accepted, back to the tokens' devices (meta).
+    Reply,
     /// Tokens to their experts.
     Dispatch,
     /// Experts' outputs back to their tokens.
@@ -61,43 +65,79 @@ impl Traffic {
     }
 }
 
-/// The exchanges of a pass over `tokens` tokens, of which `kept` are the served (token, expert) pairs.
-///
-/// Dropless rows travel as they are, after their counts; bounded buffers travel whole, `slots` places for each expert
-/// and group. Nothing travels where every expert is with its tokens.
-pub(super) fn traffic(
-    config: &LayerConfig,
-    pass: Pass,
-    tokens: usize,
-    slots: Option<usize>,
-    kept: impl Iterator<Item = (usize, usize)>,
-) -> Traffic {
-    let n = config.devices;
+/// The rows of a pass.
+pub(super) struct Moves {
+    /// `T`.
+    pub(super) tokens: usize,
+    /// Slots of each expert in each group; `None` if dropless.
+    pub(super) capacity: Option<usize>,
+    /// The served (token, expert) pairs.
+    pub(super) kept: Vec<(usize, usize)>,
+}
+
+impl Moves {
+    /// `[N, N]`: how many of these pairs go from each device to each.
+    fn count(&self, config: &LayerConfig, pairs: impl Iterator<Item = (usize, usize)>) -> Vec<u64> {
+        let n = config.devices;
+        let (local_tokens, local_experts) = (self.tokens / n, config.experts / n);
+        let mut counts = vec![0; n * n];
+        pairs.for_each(|(token, expert)| counts[token / local_tokens * n + expert / local_experts] += 1);
+        counts
+    }
+
+    /// The exchanges of rows, to the experts and back to the tokens.
+    ///
+    /// Dropless rows travel as they are, and so do those that were agreed on; bounded buffers travel whole, `slots` places for
+    /// each expert and group.
+    fn rows(&self, config: &LayerConfig, pass: Pass, to_experts: Op, to_tokens: Op) -> [Exchange; 2] {
+        let n = config.devices;
+        let row = config.d_model as u64 * WORD;
+        let useful: Vec<u64> =
+            self.count(config, self.kept.iter().copied()).into_iter().map(|rows| rows * row).collect();
+        let there = match self.capacity {
+            Some(slots) if config.router.handshake().is_none() => {
+                vec![(config.experts / n * (config.groups / n) * slots) as u64 * row; n * n]
+            }
+            _ => useful.clone(),
+        };
+        let (back, useful_back) = (transposed(&there, n), transposed(&useful, n));
+        [
+            Exchange { pass, op: to_experts, bytes: there, useful_bytes: useful },
+            Exchange { pass, op: to_tokens, bytes: back, useful_bytes: useful_back },
+        ]
+    }
+}
+
+/// The exchanges of a forward pass, none where every expert is with its tokens; `named`: `[T]`, whom each token named, where
+/// devices agree by a handshake.
+pub(super) fn forward(config: &LayerConfig, moves: &Moves, named: &[Vec<usize>]) -> Traffic {
+    let (n, pass) = (config.devices, Pass::Forward);
     if config.stays() {
         return Traffic { devices: n, exchanges: Vec::new() };
     }
-    let (local_tokens, local_experts) = (tokens / n, config.experts / n);
-    let row = config.d_model as u64 * WORD;
-    let mut useful = vec![0; n * n];
-    for (token, expert) in kept {
-        useful[token / local_tokens * n + expert / local_experts] += row;
-    }
-    let there = match slots {
-        None => useful.clone(),
-        Some(slots) => vec![(local_experts * (config.groups / n) * slots) as u64 * row; n * n],
-    };
-    let to_experts = |op| Exchange { pass, op, bytes: there.clone(), useful_bytes: useful.clone() };
-    let to_tokens = |op| Exchange { pass, op, bytes: transposed(&there, n), useful_bytes: transposed(&useful, n) };
-    let counts = vec![local_experts as u64 * WORD; n * n];
-    let exchanges = match pass {
-        Pass::Forward => {
-            let counts = Exchange { pass, op: Op::Counts, bytes: counts.clone(), useful_bytes: counts };
-            let first = slots.is_none().then_some(counts);
-            first.into_iter().chain([to_experts(Op::Dispatch), to_tokens(Op::Combine)]).collect()
+    let meta = |op, bytes: Vec<u64>| Exchange { pass, op, useful_bytes: bytes.clone(), bytes };
+    let before = match (config.router.handshake(), moves.capacity) {
+        (Some(rounds), _) => {
+            // a key and a token for each nomination; then one bit for each, to say yes and, between rounds, to leave
+            let pairs = named.iter().enumerate().flat_map(|(token, named)| named.iter().map(move |&e| (token, e)));
+            let counts = moves.count(config, pairs);
+            let bits = |count: u64| count.div_ceil(8);
+            let asked = counts.iter().map(|&c| 2 * WORD * c + (rounds as u64 - 1) * bits(c)).collect();
+            let told: Vec<u64> = counts.iter().map(|&c| rounds as u64 * bits(c)).collect();
+            vec![meta(Op::Nominate, asked), meta(Op::Reply, transposed(&told, n))]
         }
-        Pass::Backward => vec![to_experts(Op::Combine), to_tokens(Op::Dispatch)],
+        (None, None) => vec![meta(Op::Counts, vec![(config.experts / n) as u64 * WORD; n * n])],
+        (None, Some(_)) => Vec::new(),
     };
-    Traffic { devices: n, exchanges }
+    let rows = moves.rows(config, pass, Op::Dispatch, Op::Combine);
+    Traffic { devices: n, exchanges: before.into_iter().chain(rows).collect() }
+}
+
+/// The exchanges of a backward pass: gradients to the experts, and back.
+pub(super) fn backward(config: &LayerConfig, moves: &Moves) -> Traffic {
+    let rows = || moves.rows(config, Pass::Backward, Op::Combine, Op::Dispatch).into();
+    let exchanges = if config.stays() { Vec::new() } else { rows() };
+    Traffic { devices: config.devices, exchanges }
 }
 
 fn transposed(matrix: &[u64], n: usize) -> Vec<u64> {

@@ -13,9 +13,10 @@ mod slots;
 mod solver;
 mod switches;
 mod thor;
+mod token_then_expert;
 mod top_k;
 
-pub use solver::{Solver, iterations};
+pub use solver::{Solver, report_words, state_words};
 pub use switches::Switches;
 
 use crate::config::{LayerConfig, RouterConfig};
@@ -87,6 +88,7 @@ pub(crate) fn record(mut step: Step) {
         RouterConfig::ExpertChoice(router) => expert_choice::record(&mut step, router),
         RouterConfig::Sinkhorn(router) => sinkhorn::record(&mut step, router),
         RouterConfig::Hash(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => lookup::record(&mut step),
+        RouterConfig::TokenThenExpert(router) => token_then_expert::record(&mut step, router),
         RouterConfig::Thor(_) => thor::record(&mut step),
     }
 }
@@ -114,8 +116,12 @@ pub(crate) fn record_backward(
     (batch, d_logits): (&Batch, Buffer<f32>),
     of: Backward,
 ) {
-    if let RouterConfig::NoisyTopK(router) = &config.router {
-        noisy_top_k::record_backward(rec, router, dims, (batch, d_logits), of);
+    match &config.router {
+        RouterConfig::NoisyTopK(router) => {
+            noisy_top_k::record_backward(rec, router, dims, (batch, d_logits), of);
+        }
+        router if router.over_tokens() => matching::record_backward(rec, dims, (batch, d_logits)),
+        _ => {}
     }
 }
 
@@ -139,6 +145,9 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> D
             let languages = router.table.as_ref().map_or(dims.experts, |table| table.len() as u32);
             Dims { vocabulary: languages, ..dims }
         }
+        RouterConfig::TokenThenExpert(router) => {
+            Dims { nominees: router.nominate as u32, threshold: router.threshold, ..dims }
+        }
     }
 }
 
@@ -152,7 +161,8 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
         RouterConfig::NoisyTopK(_)
         | RouterConfig::ExpertChoice(_)
         | RouterConfig::Sinkhorn(_)
-        | RouterConfig::Thor(_) => Vec::new(),
+        | RouterConfig::Thor(_)
+        | RouterConfig::TokenThenExpert(_) => Vec::new(),
     }
 }
 
@@ -161,10 +171,7 @@ pub fn label_words(config: &LayerConfig) -> usize {
     match &config.router {
         RouterConfig::Domain(router) if router.mixture.is_some() => config.experts,
         RouterConfig::Hash(_) | RouterConfig::Thor(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => 1,
-        RouterConfig::TopK(_)
-        | RouterConfig::NoisyTopK(_)
-        | RouterConfig::ExpertChoice(_)
-        | RouterConfig::Sinkhorn(_) => 0,
+        _ => 0,
     }
 }
 
@@ -182,10 +189,7 @@ pub fn labels(config: &LayerConfig, given: &Labels, tokens: usize, train: bool) 
             let known = if router.table.is_some() { "the length of router.table" } else { "the number of experts" };
             lookup::named(config, given, tokens, (label, "language", known), &table).map(Some)
         }
-        RouterConfig::TopK(_)
-        | RouterConfig::NoisyTopK(_)
-        | RouterConfig::ExpertChoice(_)
-        | RouterConfig::Sinkhorn(_) => Ok(None),
+        _ => Ok(None),
     }
 }
 

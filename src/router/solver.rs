@@ -1,39 +1,66 @@
-//! How a solver ended, from the state that it leaves for each of its iterations.
+//! How a solver ended, from the state that it leaves on the device.
 
-use crate::config::{LayerConfig, RouterConfig};
+use crate::config::{Chooses, LayerConfig, RouterConfig, Sinkhorn};
 
 /// How the solver of each routing group ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Solver {
-    /// `u32[G]`: iterations made; as many as there may be if it did not converge.
+    /// `u32[G]`: iterations made, or rounds; as many as there may be if it did not converge.
     pub iterations: Vec<u32>,
     /// `f32[G]`: Sinkhorn: the largest change of a price in the last iteration, in units of `ε`.
     pub change: Option<Vec<f32>>,
+    /// `u32[G]`: where experts choose in rounds: times that a token left an expert in the last one. 0: nobody would in another.
+    pub left: Option<Vec<u32>>,
 }
 
-/// Iterations that a solver may take in a pass, each with a word of state for each group; 0 if there is no solver.
-pub fn iterations(config: &LayerConfig, train: bool) -> usize {
+/// Words that experts that choose leave for each group: rounds made, tokens that left in the last one, 0, 0.
+const OF_ROUNDS: usize = 4;
+
+/// Words of state that a router's kernels leave for each group; 0 if they leave none.
+pub fn state_words(config: &LayerConfig) -> usize {
     match &config.router {
-        RouterConfig::Sinkhorn(router) if train => router.iterations,
+        RouterConfig::Sinkhorn(router) => router.iterations,
+        router if router.chooses() == Chooses::Experts => OF_ROUNDS,
         _ => 0,
     }
 }
 
+/// How many of them tell how a pass's solver ended; 0 if none runs.
+pub fn report_words(config: &LayerConfig, train: bool) -> usize {
+    let solves = match &config.router {
+        RouterConfig::Sinkhorn(_) => train,
+        RouterConfig::ExpertChoice(router) => router.bound(config.experts).is_some(),
+        RouterConfig::TokenThenExpert(router) => router.iterates(),
+        _ => false,
+    };
+    if solves { state_words(config) } else { 0 }
+}
+
 impl Solver {
-    /// Of a training pass that left `state`: `u32[G, iterations]`; none if the router has no solver.
+    /// Of a pass that left `state`: `u32[G, report_words]`; none if the router has no solver.
     pub fn of(config: &LayerConfig, state: &[u32]) -> Option<Self> {
         match &config.router {
-            RouterConfig::Sinkhorn(router) => {
-                let last = |of_group: &[u32]| {
-                    let change = |i: usize| f32::from_bits(of_group[i]);
-                    let made = (1..of_group.len()).find(|i| change(i - 1) < router.tolerance);
-                    let made = made.unwrap_or(of_group.len());
-                    (made as u32, made.checked_sub(1).map_or(0.0, change))
-                };
-                let (iterations, change) = state.chunks(router.iterations).map(last).unzip();
-                Some(Solver { iterations, change: Some(change) })
-            }
+            RouterConfig::Sinkhorn(router) => Some(Solver::of_prices(router, state)),
+            router if router.chooses() == Chooses::Experts => Some(Solver::of_rounds(state)),
             _ => None,
         }
+    }
+
+    fn of_prices(router: &Sinkhorn, state: &[u32]) -> Self {
+        let last = |of_group: &[u32]| {
+            let change = |i: usize| f32::from_bits(of_group[i]);
+            let made = (1..of_group.len()).find(|i| change(i - 1) < router.tolerance);
+            let made = made.unwrap_or(of_group.len());
+            (made as u32, made.checked_sub(1).map_or(0.0, change))
+        };
+        let (iterations, change) = state.chunks(router.iterations).map(last).unzip();
+        Solver { iterations, change: Some(change), left: None }
+    }
+
+    fn of_rounds(state: &[u32]) -> Self {
+        let number = |word: u32| f32::from_bits(word) as u32;
+        let last = |of_group: &[u32]| (number(of_group[0]), number(of_group[1]));
+        let (iterations, left) = state.chunks_exact(OF_ROUNDS).map(last).unzip();
+        Solver { iterations, change: None, left: Some(left) }
     }
 }

@@ -74,6 +74,7 @@ impl Switches<'_> {
             ("SIGMOID", self.sigmoid()),
             ("SELECTED", self.selected()),
             ("SHARED_GATE", self.shared_gate()),
+            ("OVER_TOKENS", u32::from(self.0.router.over_tokens())),
             ("LABELS", u32::from(!self.0.router.learned())),
             ("RENORMALIZE", self.renormalize()),
             ("RESIDUAL", u32::from(self.0.residual)),

@@ -207,10 +207,16 @@ impl MoeLayer {
                     rec.download_range(b.demanded, 0..s.groups * s.experts);
                 }
                 Read::Losses => rec.download_range(b.losses, 0..LOSS_NAMES.len() * s.groups),
-                Read::Traffic if s.exchanges => rec.download_range(b.moved, 0..2 * s.devices * s.devices),
-                Read::Traffic => rec.download_range(b.demanded, 0..s.groups * s.experts),
+                Read::Traffic => {
+                    if s.exchanges || s.handshake {
+                        rec.download_range(b.moved, 0..s.counters());
+                    }
+                    if !s.exchanges {
+                        rec.download_range(b.demanded, 0..s.groups * s.experts);
+                    }
+                }
                 Read::Scores => rec.download_range(b.router, b.tokens * s.stride..2 * b.tokens * s.stride),
-                Read::Solver => match s.groups * router::iterations(&self.config, options.train) {
+                Read::Solver => match s.groups * router::report_words(&self.config, options.train) {
                     0 => {}
                     words => rec.download_range(b.solver, 0..words),
                 },
@@ -231,8 +237,10 @@ impl MoeLayer {
                 }
                 Read::Losses => out.losses = Some(self.losses(&downloads.take(b.losses))),
                 Read::Traffic => {
-                    let counted = downloads.take(b.moved);
-                    let moved = if s.exchanges { counted } else { self.kept_everywhere(dims, &counted) };
+                    let mut moved = if s.exchanges || s.handshake { downloads.take(b.moved) } else { vec![0; 2] };
+                    if !s.exchanges {
+                        moved[..2].copy_from_slice(&self.kept_everywhere(dims, &downloads.take(b.demanded)));
+                    }
                     out.traffic = Some(layer::forward_traffic(&self.config, b.tokens, options.train, &moved));
                 }
                 Read::Scores => {
@@ -245,7 +253,7 @@ impl MoeLayer {
                             .collect(),
                     );
                 }
-                Read::Solver if router::iterations(&self.config, options.train) == 0 => {}
+                Read::Solver if router::report_words(&self.config, options.train) == 0 => {}
                 Read::Solver => out.solver = Solver::of(&self.config, &downloads.take(b.solver)),
             }
         }
@@ -290,7 +298,6 @@ impl MoeLayer {
 
     /// What a batch of no tokens brings back.
     fn empty_output(&self, options: &ForwardOptions) -> LayerOutput {
-        let n = self.config.devices;
         let mut out = LayerOutput::default();
         for read in &options.read {
             match read {
@@ -299,7 +306,8 @@ impl MoeLayer {
                 Read::Solver => {}
                 Read::Losses => out.losses = Some(self.losses(&vec![0.0; LOSS_NAMES.len() * self.sizes.groups])),
                 Read::Traffic => {
-                    out.traffic = Some(layer::forward_traffic(&self.config, 0, options.train, &vec![0; 2 * n * n]))
+                    out.traffic =
+                        Some(layer::forward_traffic(&self.config, 0, options.train, &vec![0; self.sizes.counters()]))
                 }
                 Read::Routing => {
                     let none = vec![0; self.config.experts];

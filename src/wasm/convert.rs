@@ -279,6 +279,9 @@ fn solver_object(solver: &Solver) -> JsValue {
     if let Some(change) = &solver.change {
         fields.set("change", Float32Array::from(&change[..]));
     }
+    if let Some(left) = &solver.left {
+        fields.set("left", Uint32Array::from(&left[..]));
+    }
     fields.done()
 }
 

@@ -1,8 +1,8 @@
 //! The oracle's gradients against central differences of its own forward pass.
 
 use webmoe::config::{
-    Activation, Capacity, Exploration, LayerConfig, Noise, NoisyTopK, Order, Priority, Renormalize, RouterConfig,
-    Scoring, SecondPolicy, SharedExpert, Slots, SoftmaxOver, TopK,
+    Across, Activation, Capacity, ExpertChoice, Exploration, Key, LayerConfig, Noise, NoisyTopK, Order, Priority,
+    Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert, Slots, SoftmaxOver, TokenThenExpert, TopK,
 };
 use webmoe::labels::Labels;
 use webmoe::reference::{Setting, backward_exact, forward_exact};
@@ -178,6 +178,41 @@ fn gradients_are_right_through_noise_on_the_logits() {
         assert_differences_agree(&format!("{router:?}"), &config);
         config.loss_weights.clear();
         assert_differences_agree(&format!("{router:?}, no losses"), &config);
+    }
+}
+
+#[test]
+fn gradients_are_right_where_experts_choose() {
+    for (softmax_over, losses) in [(Across::Experts, &["z", "importance"][..]), (Across::Tokens, &["z"])] {
+        for max_experts_per_token in [None, Some(1), Some(2)] {
+            for residual in [false, true] {
+                let router = ExpertChoice { softmax_over, max_experts_per_token, ..ExpertChoice::new(1.0) };
+                let router = RouterConfig::ExpertChoice(router);
+                let loss_weights = losses.iter().map(|name| ((*name).to_owned(), 0.3)).collect();
+                let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
+                let capacity = Capacity::Dropless;
+                let config =
+                    LayerConfig { router, loss_weights, capacity, residual, shared_expert, ..layer(TopK::new(1)) };
+                assert_differences_agree(&format!("{config:?}"), &config);
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_right_where_tokens_name_and_experts_choose() {
+    for renormalize in [false, true] {
+        for key in [Key::Prob, Key::Logit, Key::Margin, Key::Regret, Key::Arrival] {
+            let two = TokenThenExpert { slots: Some(2), renormalize, key, ..TokenThenExpert::new(3) };
+            let immediate = TokenThenExpert { immediate: true, rounds: 3, k: 2, ..two.clone() };
+            for router in [two.clone(), TokenThenExpert { k: 2, rounds: 3, ..two }, immediate] {
+                let router = RouterConfig::TokenThenExpert(router);
+                let loss_weights = ["z", "importance"].map(|name| (name.to_owned(), 0.3)).into();
+                let capacity = Capacity::Dropless;
+                let config = LayerConfig { router, loss_weights, capacity, ..layer(TopK::new(1)) };
+                assert_differences_agree(&format!("{config:?}"), &config);
+            }
+        }
     }
 }
 

@@ -1,7 +1,11 @@
 //! Bytes between virtual devices, by count and by the golden table.
 
-use webmoe::config::{Capacity, CapacityPer, LayerConfig, Order, Priority, Rounding, RouterConfig, Slots, TopK};
+use webmoe::config::{
+    Capacity, CapacityPer, LayerConfig, Negotiation, Order, Priority, Rounding, RouterConfig, Slots, TokenThenExpert,
+    TopK,
+};
 use webmoe::init::init;
+use webmoe::reference::routing::best;
 use webmoe::reference::{Exchange, Op, Pass, Setting, Traffic, backward, forward};
 use webmoe::rng::uniform_f32;
 
@@ -63,6 +67,40 @@ fn dropless_exchanges_move_just_the_rows_and_their_counts() {
     assert_eq!(there.exchanges[0].bytes, [8; 16], "a count for each of two experts, between any two devices");
     assert_eq!(there.exchanges[1].bytes.iter().sum::<u64>(), 1024 * 2 * 64 * 4, "every assignment travels once");
     assert!(there.exchanges.iter().all(|exchange| exchange.bytes == exchange.useful_bytes), "nothing is padding");
+}
+
+#[test]
+fn a_handshake_sends_numbers_first_and_then_only_rows_that_are_accepted() {
+    for (rounds, k) in [(1, 2), (3, 1)] {
+        let named = TokenThenExpert { exchange: Negotiation::Handshake, rounds, k, ..TokenThenExpert::new(2) };
+        let layer = LayerConfig::new(64, 4, 8, RouterConfig::TokenThenExpert(named));
+        let config = LayerConfig { devices: 4, ..layer };
+        let x: Vec<f32> = (0..1024 * 64).map(|i| 2.0 * uniform_f32(5, 0, 0, i, 0) - 1.0).collect();
+        let weights = init(&config);
+        let forward = forward(&config, &weights, &x, Setting::TRAIN).expect("a layer that runs");
+        let back = backward(&config, &weights, &x, &forward, &x).expect("a layer that runs").traffic;
+        let there = forward.traffic.exchanges;
+        let ops: Vec<Op> = there.iter().map(|exchange| exchange.op).collect();
+        assert_eq!(ops, [Op::Nominate, Op::Reply, Op::Dispatch, Op::Combine]);
+        assert_eq!(back.exchanges.iter().map(|exchange| exchange.op).collect::<Vec<_>>(), [Op::Combine, Op::Dispatch]);
+        // the two best of each token, counted one by one
+        let mut named = [0; 16];
+        for (token, h) in forward.logits.chunks_exact(8).enumerate() {
+            best(h, 2).into_iter().for_each(|e| named[token / 256 * 4 + e / 2] += 1);
+        }
+        let bits = |from: usize, to: usize| (named[from * 4 + to] as u64).div_ceil(8);
+        for (from, to) in (0..16).map(|i| (i / 4, i % 4)) {
+            let asked = named[from * 4 + to] as u64 * 8 + (rounds as u64 - 1) * bits(from, to);
+            assert_eq!(there[0].bytes[from * 4 + to], asked, "{rounds} rounds: key and token, then who leaves");
+            assert_eq!(there[1].bytes[from * 4 + to], rounds as u64 * bits(to, from), "{rounds} rounds: a bit each");
+        }
+        let sent = |device: usize| there[0].bytes[4 * device..][..4].iter().sum::<u64>();
+        assert!(rounds > 1 || (0..4).all(|device| sent(device) == 4096), "256 tokens, two nominations, eight bytes");
+        let rows = 64 * 4 * u64::from(forward.routing.load.iter().sum::<u32>());
+        for exchange in there[2..].iter().chain(&back.exchanges) {
+            assert_eq!((exchange.bytes.iter().sum::<u64>(), &exchange.bytes), (rows, &exchange.useful_bytes));
+        }
+    }
 }
 
 #[test]

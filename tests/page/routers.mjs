@@ -121,7 +121,7 @@ export async function testRouters(visit, open) {
     assert.match(code, /forward\(x, \{ train: true, \.\.\.labels \}\)/);
   });
 
-  for (const kind of ["expertChoice", "sinkhorn", "hash"]) {
+  for (const kind of ["expertChoice", "sinkhorn", "hash", "tokenThenExpert"]) {
     await visit(`both engines show the same routing (${kind})`, `#router=${kind}`, async (page) => {
       assert.match(await page.place(), /WebGPU \(/);
       const cpu = await open(`#engine=cpu&router=${kind}`);

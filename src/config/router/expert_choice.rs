@@ -4,15 +4,25 @@ use serde::Serialize;
 
 use super::{Chooses, Gate, Router};
 use crate::config::LayerConfig;
-use crate::config::check::{check_factor, check_own_slots, whole};
-use crate::config::limits::SLOTS;
+use crate::config::check::{check_factor, check_own_slots, invalid, whole};
+use crate::config::limits::{EXPERTS, ITERATIONS, SLOTS};
 use crate::config::read::Fields;
 use crate::error::Error;
 
-/// Each expert takes its `c` best tokens of a group, by softmax scores over the experts: exactly balanced, with none to several experts for a token.
+/// What the softmax of the scores is taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Across {
+    /// Over the experts, for each token.
+    Experts,
+    /// Over the tokens of a group, for each expert.
+    Tokens,
+}
+
+/// Each expert takes its `c` best tokens of a group, by softmax scores: exactly balanced, with none to several experts for a token.
 ///
 /// # Source
-/// Zhou et al. 2022, "Mixture-of-Experts with Expert Choice Routing".
+/// Zhou et al. 2022, "Mixture-of-Experts with Expert Choice Routing"; softmax over tokens: `expert_selection` of Mesh TensorFlow.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExpertChoice {
@@ -21,23 +31,43 @@ pub struct ExpertChoice {
     /// `c` itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots: Option<usize>,
+    /// What the scores are shares of. Experts rank tokens by them, so the two choose differently.
+    pub softmax_over: Across,
+    /// `b`: no token has more experts. Pairs are taken by descending score while both sides have room; an expert that this leaves
+    /// short gets its tokens by exchanges with others. By factor, `c` is at most `⌊b·S/E⌋`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_experts_per_token: Option<usize>,
+    /// Rounds in which tokens that more than `b` experts took give some back; read with `max_experts_per_token` alone.
+    pub rounds: usize,
 }
 
 impl ExpertChoice {
     /// `factor` experts per token on average, everything else as in the paper.
     pub fn new(capacity_factor: f64) -> Self {
-        ExpertChoice { capacity_factor, slots: None }
+        ExpertChoice {
+            capacity_factor,
+            slots: None,
+            softmax_over: Across::Experts,
+            max_experts_per_token: None,
+            rounds: 64,
+        }
     }
 
-    /// Tokens that each of `experts` takes from a group of `tokens`; never more than there are.
-    pub fn taken(&self, tokens: usize, experts: usize) -> usize {
-        let by_factor = (tokens as f64 * self.capacity_factor / experts as f64).ceil();
-        self.slots.unwrap_or(by_factor as usize).min(tokens)
+    /// `b`, where it keeps any of `experts` from a token.
+    pub fn bound(&self, experts: usize) -> Option<usize> {
+        self.max_experts_per_token.filter(|b| *b < experts)
     }
 
     pub(super) fn read(mut f: Fields) -> Result<Self, Error> {
         let defaults = ExpertChoice::new(f.number("capacityFactor")?.unwrap_or(2.0));
-        let router = ExpertChoice { slots: f.whole("slots", SLOTS)?, ..defaults };
+        let over = [("experts", Across::Experts), ("tokens", Across::Tokens)];
+        let router = ExpertChoice {
+            slots: f.whole("slots", SLOTS)?,
+            softmax_over: f.choice("softmaxOver", &over)?.unwrap_or(defaults.softmax_over),
+            max_experts_per_token: f.whole("maxExpertsPerToken", EXPERTS)?,
+            rounds: f.whole("rounds", ITERATIONS)?.unwrap_or(defaults.rounds),
+            ..defaults
+        };
         f.finish()?;
         Ok(router)
     }
@@ -45,7 +75,7 @@ impl ExpertChoice {
 
 impl Router for ExpertChoice {
     fn choices(&self, experts: usize) -> usize {
-        experts
+        self.bound(experts).unwrap_or(experts)
     }
 
     fn gate(&self) -> Option<Gate> {
@@ -56,14 +86,49 @@ impl Router for ExpertChoice {
         Chooses::Experts
     }
 
-    /// No loss is needed; what can be measured is.
+    /// Never more than there are tokens.
+    fn own_slots(&self, tokens: usize, experts: usize) -> Option<usize> {
+        let by_factor = (tokens as f64 * self.capacity_factor / experts as f64).ceil() as usize;
+        let within = self.bound(experts).map_or(usize::MAX, |b| (volume(b, tokens) / experts as u64) as usize);
+        Some(self.slots.unwrap_or(by_factor.min(within)).min(tokens))
+    }
+
+    fn over_tokens(&self) -> bool {
+        self.softmax_over == Across::Tokens
+    }
+
+    /// No loss is needed; what can be measured is. Scores over tokens have the same sum for every expert.
     fn losses(&self) -> &'static [&'static str] {
-        &["z", "importance", "load"]
+        match self.softmax_over {
+            Across::Experts => &["z", "importance", "load"],
+            Across::Tokens => &["z", "load"],
+        }
     }
 
     fn check(&self, layer: &LayerConfig) -> Result<(), Error> {
         check_factor("router.capacityFactor", self.capacity_factor)?;
         whole("router.slots", self.slots.unwrap_or(0), SLOTS)?;
+        whole("router.rounds", self.rounds, ITERATIONS)?;
+        if let Some(b) = self.max_experts_per_token {
+            whole("router.maxExpertsPerToken", b, EXPERTS)?;
+            if self.slots.is_none() && self.capacity_factor > b as f64 {
+                let wanted = format!("at most maxExpertsPerToken = {b}, the experts that a token may have");
+                return Err(invalid("router.capacityFactor", self.capacity_factor, &wanted));
+            }
+        }
         check_own_slots(layer)
     }
+
+    fn check_group(&self, tokens: usize, experts: usize) -> Result<(), Error> {
+        let (slots, Some(most)) = (self.own_slots(tokens, experts).unwrap_or(0), self.bound(experts)) else {
+            return Ok(());
+        };
+        let (places, found) = (volume(slots, experts), volume(most, tokens));
+        if places > found { Err(Error::TooManyPlaces { experts, slots, tokens, most, places, found }) } else { Ok(()) }
+    }
+}
+
+/// A product that a wasm32 `usize` may be too small for.
+fn volume(a: usize, b: usize) -> u64 {
+    a as u64 * b as u64
 }

@@ -10,13 +10,25 @@
 
 use super::{Plan, Scores, best, descending, larger_first, over_experts};
 
-/// Which experts a token names, best first.
+/// Which experts a token names, best first: those of the `most` highest logits that have at least the probability `least`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Nominate {
+pub struct Nominate {
+    /// `m`.
+    pub most: usize,
+    /// `θ`.
+    pub least: f64,
+}
+
+impl Nominate {
     /// Those of the `m` highest logits.
-    Top(usize),
-    /// Those of at least this probability.
-    AtLeast(f64),
+    pub fn top(m: usize) -> Self {
+        Nominate { most: m, least: 0.0 }
+    }
+
+    /// All of at least this probability.
+    pub fn at_least(least: f64) -> Self {
+        Nominate { most: usize::MAX, least }
+    }
 }
 
 /// What experts rank tokens by.
@@ -49,11 +61,8 @@ pub struct Rule {
 pub fn nominees(logits: Scores, nominate: Nominate) -> Vec<Vec<usize>> {
     let p = over_experts(logits);
     let p = Scores::new(&p, logits.experts());
-    let of_token = |token: usize| match nominate {
-        Nominate::Top(m) => best(logits.row(token), m),
-        Nominate::AtLeast(least) => {
-            descending(logits.row(token)).into_iter().filter(|&e| p.at(token, e) >= least).collect()
-        }
+    let of_token = |token: usize| -> Vec<usize> {
+        best(logits.row(token), nominate.most).into_iter().filter(|&e| p.at(token, e) >= nominate.least).collect()
     };
     (0..logits.tokens()).map(of_token).collect()
 }
@@ -94,7 +103,24 @@ pub fn once(logits: Scores, rule: Rule) -> Plan {
 ///
 /// Buffers are in the order of the keys of the last round.
 pub fn rounds(logits: Scores, rule: Rule, k: usize, rounds: usize) -> Plan {
+    in_rounds(logits, rule, k, rounds, false).0
+}
+
+/// [`rounds`] in which a token that has `k` experts is closed to all that it ranks lower than these, who then ask
+/// others instead: as far on the way to [`deferred`] as so many rounds lead, and how many tokens left an expert in the last
+/// of them. If none did, the plan is that of [`deferred`].
+///
+/// [`Key::Regret`] is [`Key::Margin`] here.
+pub fn deferred_within(logits: Scores, rule: Rule, k: usize, rounds: usize) -> (Plan, usize) {
+    let key = if rule.key == Key::Regret { Key::Margin } else { rule.key };
+    in_rounds(logits, Rule { key, ..rule }, k, rounds, true)
+}
+
+/// `closes`: whether a token that has `k` experts refuses beforehand those that it ranks lower.
+fn in_rounds(logits: Scores, rule: Rule, k: usize, rounds: usize, closes: bool) -> (Plan, usize) {
     let experts = logits.experts();
+    let ranks: Vec<Vec<usize>> = (0..logits.tokens()).map(|token| descending(logits.row(token))).collect();
+    let mut leavers = 0;
     let named_by = nominators(logits, rule.nominate);
     let mut buffers: Vec<Vec<usize>> = vec![Vec::new(); experts];
     let mut left: Vec<Vec<usize>> = vec![Vec::new(); experts];
@@ -110,14 +136,20 @@ pub fn rounds(logits: Scores, rule: Rule, k: usize, rounds: usize) -> Plan {
             buffers[expert].extend(new.into_iter().take(free));
         }
         let plan = Plan::from_buffers(logits, &buffers);
+        leavers = 0;
         for (token, chosen) in plan.experts.iter().enumerate() {
             for &expert in chosen.iter().skip(k) {
                 buffers[expert].retain(|&other| other != token);
                 left[expert].push(token);
+                leavers += 1;
+            }
+            if closes && k > 0 && chosen.len() >= k {
+                let lower = ranks[token].iter().skip_while(|&&expert| expert != chosen[k - 1]).skip(1);
+                lower.for_each(|&expert| left[expert].push(token));
             }
         }
     }
-    in_order_of_keys(logits, &keys_now, buffers)
+    (in_order_of_keys(logits, &keys_now, buffers), leavers)
 }
 
 /// Deferred acceptance: each token that fewer than `k` experts hold proposes to its next nominee; an expert holds the `C`

@@ -12,7 +12,7 @@ pub mod repeats;
 pub mod routers;
 pub mod training;
 
-pub use routers::{domain, expert_choice, hash, language, noisy_top_k, sinkhorn, thor, top_k};
+pub use routers::{domain, expert_choice, hash, language, noisy_top_k, sinkhorn, thor, token_then_expert, top_k};
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
 macro_rules! on_every_engine {
@@ -54,6 +54,10 @@ macro_rules! on_every_engine {
             noisy_top_k::draws_that_are_given_take_the_place_of_the_layers_own,
             noisy_top_k::a_noisy_token_that_is_not_a_number_spoils_only_itself,
             expert_choice::expert_choice_agrees_with_the_oracle,
+            expert_choice::shares_of_the_tokens_agree_with_the_oracle,
+            expert_choice::choices_of_few_experts_a_token_agree_with_the_oracle,
+            expert_choice::no_token_has_more_experts_than_it_may_and_every_expert_is_full,
+            expert_choice::a_batch_with_too_few_tokens_for_its_places_is_refused_with_the_rule,
             expert_choice::every_expert_takes_exactly_as_many_tokens_as_it_may,
             expert_choice::thousands_of_tokens_are_ranked_exactly,
             sinkhorn::sinkhorn_agrees_with_the_oracle,
@@ -81,6 +85,18 @@ macro_rules! on_every_engine {
             domain::mixtures_that_cannot_be_are_refused,
             language::language_experts_agree_with_the_oracle,
             language::a_language_that_is_not_known_is_refused,
+            token_then_expert::token_then_expert_agrees_with_the_oracle,
+            token_then_expert::the_golden_example_comes_out_in_every_form,
+            token_then_expert::one_nomination_is_batch_priority_with_one_choice,
+            token_then_expert::naming_every_expert_in_one_round_is_expert_choice,
+            token_then_expert::with_room_for_all_it_is_token_choice,
+            token_then_expert::no_token_left_behind_drops_only_whom_switch_drops,
+            token_then_expert::more_places_keep_all_that_fewer_kept,
+            token_then_expert::deferred_acceptance_leaves_no_pair_that_would_rather_have_each_other,
+            token_then_expert::deferred_acceptance_of_thousands_of_tokens_takes_pairs_by_their_scores,
+            token_then_expert::the_rounds_tell_how_they_ended,
+            token_then_expert::with_a_handshake_experts_choose_over_all_devices,
+            token_then_expert::a_handshake_is_two_exchanges_of_numbers_and_then_no_row_for_nothing,
             experts::experts_of_any_width_agree_with_the_oracle,
             experts::identities_agree_with_the_oracle,
             experts::residual_experts_agree_with_the_oracle,

@@ -63,7 +63,7 @@ fn with_one_choice_it_is_one_nomination_by_probability() {
         let logits = logits(seed, TOKENS, EXPERTS, 0.8);
         let forward = route(1, 7, Priority::Batch, &logits);
         let wide: Vec<f64> = logits.iter().map(|h| f64::from(*h)).collect();
-        let plan = once(Scores::new(&wide, EXPERTS), Rule { nominate: Nominate::Top(1), key: Key::Prob, slots: 7 });
+        let plan = once(Scores::new(&wide, EXPERTS), Rule { nominate: Nominate::top(1), key: Key::Prob, slots: 7 });
         let served: Vec<(usize, usize)> = (0..TOKENS)
             .filter(|t| forward.routing.kept[*t])
             .map(|t| (t, forward.routing.experts[t] as usize))

@@ -177,7 +177,7 @@ fn greed_is_deferred_acceptance_where_both_sides_rank_by_one_score() {
             for values in [normal(seed, tokens, experts), tied(seed, tokens, experts), vec![1.0; tokens * experts]] {
                 let logits = Scores::new(&values, experts);
                 let p = over_experts(logits);
-                let rule = Rule { nominate: Nominate::Top(experts), key: Key::Prob, slots: c };
+                let rule = Rule { nominate: Nominate::top(experts), key: Key::Prob, slots: c };
                 let plan = greedy(Scores::new(&p, experts), c, b);
                 assert_eq!(plan.buffers(experts), deferred(logits, rule, b).buffers(experts), "{tokens}×{experts}");
                 assert_eq!(blocking_pairs(logits, rule, b, &plan), 0);

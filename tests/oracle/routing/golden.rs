@@ -15,7 +15,7 @@ fn logits() -> Scores<'static> {
 }
 
 fn rule(m: usize) -> Rule {
-    Rule { nominate: Nominate::Top(m), key: Key::Prob, slots: 2 }
+    Rule { nominate: Nominate::top(m), key: Key::Prob, slots: 2 }
 }
 
 #[test]

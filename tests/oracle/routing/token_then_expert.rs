@@ -4,7 +4,7 @@ use webmoe::config::{Capacity, Order, Priority, Slots, TopK};
 use webmoe::reference::routing::expert_choice::choose;
 use webmoe::reference::routing::no_token_left_behind;
 use webmoe::reference::routing::token_then_expert::{
-    Key, Nominate, Rule, blocking_pairs, deferred, immediate, keys, nominees, once, rounds, threshold,
+    Key, Nominate, Rule, blocking_pairs, deferred, deferred_within, immediate, keys, nominees, once, rounds, threshold,
 };
 use webmoe::reference::routing::{Plan, Scores, best, over_experts};
 
@@ -17,7 +17,7 @@ const SIZES: [(usize, usize, usize, usize); 6] =
     [(6, 3, 2, 2), (24, 4, 2, 5), (37, 5, 3, 8), (16, 16, 4, 2), (9, 2, 2, 3), (12, 1, 1, 4)];
 
 fn rule(m: usize, key: Key, slots: usize) -> Rule {
-    Rule { nominate: Nominate::Top(m), key, slots }
+    Rule { nominate: Nominate::top(m), key, slots }
 }
 
 /// Every size with several score matrices, ties among them.
@@ -66,7 +66,7 @@ fn one_look_keeps_as_many_pairs_as_there_are_whatever_the_key() {
     each(|logits, m, slots| {
         let experts = logits.experts();
         let mut named = vec![0; experts];
-        nominees(logits, Nominate::Top(m)).iter().flatten().for_each(|&expert| named[expert] += 1);
+        nominees(logits, Nominate::top(m)).iter().flatten().for_each(|&expert| named[expert] += 1);
         let want: Vec<usize> = named.into_iter().map(|n: usize| n.min(slots)).collect();
         for key in KEYS {
             assert_eq!(once(logits, rule(m, key, slots)).load(experts), want, "{key:?}");
@@ -185,6 +185,38 @@ fn second_looks_end_where_deferred_acceptance_does() {
 }
 
 #[test]
+fn closed_tokens_lead_to_the_same_plan_in_no_more_rounds() {
+    let mut sooner = 0;
+    each(|logits, m, slots| {
+        for key in [Key::Prob, Key::Logit, Key::Margin, Key::Arrival] {
+            for k in 1..=m {
+                let rule = rule(m, key, slots);
+                let stable = deferred(logits, rule, k);
+                let enough = logits.tokens() * logits.experts() + 1;
+                let needed =
+                    |plan: &dyn Fn(usize) -> Plan| (1..=enough).find(|&n| plan(n) == stable).expect("enough rounds");
+                let closing = needed(&|n| deferred_within(logits, rule, k, n).0);
+                let asking = needed(&|n| rounds(logits, rule, k, n));
+                assert!(closing <= asking, "{key:?}, k {k}: {closing} rounds instead of {asking}");
+                assert_eq!(deferred_within(logits, rule, k, enough), (stable, 0), "{key:?}, k {k}");
+                sooner += usize::from(closing < asking);
+            }
+        }
+    });
+    assert!(sooner > 0, "some ended sooner");
+}
+
+#[test]
+fn no_token_left_behind_drops_only_whom_switch_drops() {
+    each(|logits, _, slots| {
+        let switch = immediate(logits, rule(1, Key::Arrival, slots), 1);
+        for ranks in 1..=logits.experts() {
+            assert!(contains(&no_token_left_behind::route(logits, ranks, slots), &switch), "{ranks} ranks");
+        }
+    });
+}
+
+#[test]
 fn second_looks_serve_tokens_that_the_first_left_out() {
     let values = skewed(4, 40, 5);
     let logits = Scores::new(&values, 5);
@@ -283,11 +315,11 @@ fn keys_are_what_their_names_say() {
 fn a_least_probability_names_as_many_as_reach_it() {
     let logits = [0.5f64.ln(), 0.3f64.ln(), 0.2f64.ln(), 0.1f64.ln(), 0.1f64.ln(), 0.8f64.ln()];
     let logits = Scores::new(&logits, 3);
-    let named = |least| nominees(logits, Nominate::AtLeast(least));
+    let named = |least| nominees(logits, Nominate::at_least(least));
     assert_eq!(named(0.0), [[0, 1, 2], [2, 0, 1]]);
     assert_eq!(named(0.25), [vec![0, 1], vec![2]]);
     assert_eq!(named(0.6), [vec![], vec![2]]);
-    let rule = Rule { nominate: Nominate::AtLeast(0.25), key: Key::Prob, slots: 1 };
+    let rule = Rule { nominate: Nominate::at_least(0.25), key: Key::Prob, slots: 1 };
     assert_eq!(once(logits, rule).buffers(3), [vec![0], vec![0], vec![1]]);
 }
 
@@ -376,7 +408,7 @@ fn nothing_comes_of_nothing() {
 fn nan_names_nobody_before_numbers_and_is_kept_last() {
     let values = [f64::NAN, 1.0, 2.0, f64::NAN, f64::NAN, f64::NAN, 1.0, 0.5];
     let logits = Scores::new(&values, 2);
-    assert_eq!(nominees(logits, Nominate::Top(1)), [[1], [0], [0], [0]]);
+    assert_eq!(nominees(logits, Nominate::top(1)), [[1], [0], [0], [0]]);
     for key in [Key::Prob, Key::Logit, Key::Margin, Key::Regret] {
         let plan = once(logits, rule(1, key, 2));
         assert_eq!(plan.experts, [vec![1], vec![0], vec![], vec![0]], "{key:?}");

@@ -25,6 +25,8 @@ const LAYERS = {
   },
   "expertChoice by factor": { router: { kind: "expertChoice", capacityFactor: 1.5 } },
   "expertChoice by slots": { router: { kind: "expertChoice", slots: 3 } },
+  "expertChoice over tokens": { router: { kind: "expertChoice", capacityFactor: 1, softmaxOver: "tokens" } },
+  "expertChoice of two a token": { router: { kind: "expertChoice", maxExpertsPerToken: 2 } },
   "sinkhorn": { router: { kind: "sinkhorn", k: 2, epsilon: 0.5, iterations: 8, tolerance: 0, gate: "softmax" } },
   "hash": { router: { kind: "hash", table: TABLE }, options: { tokenIds } },
   "hash of two tables": {
@@ -38,6 +40,15 @@ const LAYERS = {
   "domain mixed": { router: { kind: "domain", mixture: new Float32Array(4).fill(0.25) }, options: { mixture } },
   "language by source": { router: { kind: "language", by: "source", table: TABLE }, options: { sourceLanguage: tokenIds } },
   "language by target": { router: { kind: "language", by: "target" }, options: { targetLanguage: domain } },
+  "tokenThenExpert": { router: { kind: "tokenThenExpert", nominate: 2 } },
+  "tokenThenExpert, deferred": { router: { kind: "tokenThenExpert", nominate: 3, k: 1, key: "margin", deferred: true, rounds: 20 } },
+  "tokenThenExpert, no token left behind": {
+    router: { kind: "tokenThenExpert", nominate: 3, k: 1, key: "arrival", immediate: true, slots: 4 },
+  },
+  "tokenThenExpert by a handshake": {
+    router: { kind: "tokenThenExpert", nominate: 2, k: 1, key: "regret", rounds: 2, exchange: "handshake" },
+    mesh: { devices: 2 },
+  },
 };
 
 /** Descriptions that cannot be, with the field that the error names. */
@@ -50,7 +61,13 @@ const CONFIGS = {
   "a capacity beside experts that choose": [{ router: { kind: "expertChoice" }, capacity: { slots: 2 } }, "capacity"],
   "a policy for second choices where there are none": [{ router: { kind: "topK", k: 1, secondPolicy: "none" } }, "router.secondPolicy"],
   "two ways to take as many as needed": [{ router: { kind: "topK", k: 2, topP: 0.5, minScore: 0.1 } }, "router.minScore"],
+  "more places than tokens fill": [{ router: { kind: "expertChoice", maxExpertsPerToken: 1 } }, "router.capacityFactor"],
   "no entropy": [{ router: { kind: "sinkhorn", k: 1, epsilon: 0 } }, "router.epsilon"],
+  "more experts named than there are": [{ router: { kind: "tokenThenExpert", nominate: 5 } }, "router.nominate"],
+  "acceptance that is both deferred and immediate": [
+    { router: { kind: "tokenThenExpert", nominate: 2, deferred: true, immediate: true } },
+    "router.immediate",
+  ],
   "no table": [{ router: { kind: "hash" } }, "router.table"],
   "a table with an expert that is not there": [{ router: { kind: "hash", table: new Uint32Array([0, 4]) } }, "router.table[1]"],
   "tables of two lengths": [

@@ -127,7 +127,7 @@ export interface LayerConfig {
    * `sharedExpert: { gate: true }`; default `false`.
    */
   residual?: boolean;
-  /** Routing groups (capacity is per group); default: one per virtual device. */
+  /** Routing groups (capacity is per group); default: one per virtual device, or one in all where these agree by a handshake. */
   groups?: number;
   /** Virtual devices; tokens and experts are split evenly; default 1. */
   mesh?: { devices: number };
@@ -252,6 +252,18 @@ export interface ExpertChoiceRouterConfig {
   capacityFactor?: number;
   /** Tokens that each expert takes, instead of a factor. */
   slots?: number;
+  /**
+   * Scores are shares of a token's softmax over experts, or of an expert's over the tokens of a group. Experts rank tokens by
+   * them, so the two choose differently; default `"experts"`.
+   */
+  softmaxOver?: "experts" | "tokens";
+  /**
+   * No token has more experts. Pairs are taken by descending score while both sides have room, and experts that this leaves short
+   * get their tokens by exchanges. `forward` refuses a batch with more places than such tokens fill: code `TOO_MANY_PLACES`.
+   */
+  maxExpertsPerToken?: number;
+  /** Rounds, up to 1000, in which tokens give back experts beyond `maxExpertsPerToken`; default 64. */
+  rounds?: number;
 }
 
 /** Tokens choose by logits that optimal transport has balanced in training (S-BASE, Clark et al. 2022). */
@@ -282,6 +294,49 @@ export interface HashRouterConfig {
   table: Uint32Array | Uint32Array[];
   /** What is looked up: the token, the one before, a hash of both, its place, or (an upper bound) the next; default `"token"`. */
   of?: "token" | "previous" | "bigram" | "position" | "next";
+}
+
+/**
+ * Each token names its best experts; each expert takes the best of those that named it. In rounds a token that is turned down, or
+ * leaves an expert for a better one, gives others a chance. With `nominate: 1`: batch priority with k = 1 (V-MoE). With all
+ * experts named: expert choice. With `k: 1, key: "arrival", immediate: true`: no-token-left-behind (Switch).
+ */
+export interface TokenThenExpertRouterConfig {
+  kind: "tokenThenExpert";
+  /** Experts that a token names. */
+  nominate: number;
+  /** Experts that a token keeps at most, the best of those that take it; default `nominate`. */
+  k?: number;
+  /** A token names no expert that it gives a smaller probability; default 0. */
+  threshold?: number;
+  /**
+   * What experts rank tokens by: the probability, the logit, the probability less that of the best other expert (`"margin"`), the
+   * same of other experts with room (`"regret"`), or who comes first (`"arrival"`); default `"prob"`.
+   */
+  key?: "prob" | "logit" | "margin" | "regret" | "arrival";
+  /**
+   * Deferred acceptance: a token with `k` experts is no longer asked by those that it likes less. Rounds then end with no token
+   * and expert that would rather have each other; `read: ["solver"]` tells whether they did. Default `false`.
+   */
+  deferred?: boolean;
+  /** In round j a token without `k` experts asks its j-th best; who is taken stays. Default `false`. */
+  immediate?: boolean;
+  /**
+   * Rounds, one to three dispatches each, up to 1000; those after the last one needed do nothing. Default 1; 64 with `deferred`,
+   * and always `nominate` with `immediate`.
+   */
+  rounds?: number;
+  /** Each expert takes at most `ceil(S · k · capacityFactor / experts)` of a group's `S` tokens; default 1.25. */
+  capacityFactor?: number;
+  /** Tokens that each expert takes at most, instead of a factor. */
+  slots?: number;
+  /** Divide by the sum of the weights of the experts that took the token; default `false`. */
+  renormalize?: boolean;
+  /**
+   * `"handshake"`: experts choose over the tokens of all devices. Nominations and replies are exchanged first, and rows only for
+   * those that were accepted. Groups are then one by default, and may be any divisor of the devices. Default `"local"`.
+   */
+  exchange?: "local" | "handshake";
 }
 
 /**
@@ -436,6 +491,7 @@ export type RouterConfig =
   | ExpertChoiceRouterConfig
   | SinkhornRouterConfig
   | HashRouterConfig
+  | TokenThenExpertRouterConfig
   | ThorRouterConfig
   | DomainRouterConfig
   | LanguageRouterConfig;
@@ -515,7 +571,7 @@ export interface MoeLayer {
    * Runs the layer.
    * @param x `[T, dModel]`; T = 0 is legal.
    * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `WRONG_LENGTH`, `MISSING_LABELS`, `EXPERT_ELSEWHERE`, `TOKENS_NOT_DIVISIBLE`,
-   * `TOO_LARGE`, `UNKNOWN_READ`, `ABORTED`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `DISPOSED`.
+   * `TOO_MANY_PLACES`, `TOO_LARGE`, `UNKNOWN_READ`, `ABORTED`, `DEVICE_LOST`, `OUT_OF_MEMORY`, `DISPOSED`.
    */
   forward(x: Float32Array, options?: ForwardOptions): Promise<LayerOutput>;
   /**
@@ -587,10 +643,12 @@ export interface LayerOutput {
 
 /** How the solver of each routing group ended. */
 export interface Solver {
-  /** `[groups]`: iterations made; as many as there may be if it did not converge. */
+  /** `[groups]`: iterations made, or rounds; as many as there may be if it did not converge. */
   iterations: Uint32Array;
-  /** `[groups]`: the largest change of a price in the last iteration, in units of `epsilon`. */
+  /** `[groups]`: the largest change of a price in the last iteration, in units of `epsilon`; of routers with prices. */
   change?: Float32Array;
+  /** `[groups]`: times that a token left an expert in the last round; 0: another round would change nothing. Of rounds. */
+  left?: Uint32Array;
 }
 
 /** The assignments of tokens to experts. `slots`: k, or the most experts that any token got. */

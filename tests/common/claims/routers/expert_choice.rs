@@ -2,24 +2,40 @@
 
 use std::rc::Rc;
 
-use webmoe::config::{ExpertChoice, LayerConfig, RouterConfig, SharedExpert};
+use webmoe::config::{Across, ExpertChoice, LayerConfig, RouterConfig, SharedExpert};
 use webmoe::engine::Engine;
+use webmoe::error::Error;
 use webmoe::reference::routing::Scores;
 use webmoe::reference::routing::expert_choice::choose;
 use webmoe::session::{ForwardOptions, Read};
 
-use super::super::super::engine::layer_of;
+use super::super::super::engine::{layer, layer_of};
 use super::super::super::inputs::{tokens, weights};
 use super::super::super::trial::{Trial, check_trials};
 use super::{layer_with, routing, run};
 
 /// Layers of every form of it.
 pub fn examples(experts: usize) -> Vec<LayerConfig> {
-    vec![layer_with(experts, expert_choice(3))]
+    let over_tokens = ExpertChoice { slots: Some(3), softmax_over: Across::Tokens, ..ExpertChoice::new(1.0) };
+    vec![
+        layer_with(experts, expert_choice(3)),
+        layer_with(experts, RouterConfig::ExpertChoice(over_tokens)),
+        layer_with(experts, bound(ExpertChoice { rounds: 3, ..ExpertChoice::new(1.0) }, 2)),
+    ]
 }
 
 fn expert_choice(slots: usize) -> RouterConfig {
     RouterConfig::ExpertChoice(ExpertChoice { slots: Some(slots), ..ExpertChoice::new(1.0) })
+}
+
+/// At most `most` experts a token.
+fn bound(router: ExpertChoice, most: usize) -> RouterConfig {
+    RouterConfig::ExpertChoice(ExpertChoice { max_experts_per_token: Some(most), ..router })
+}
+
+/// Softmax over the tokens.
+fn over_tokens(router: ExpertChoice) -> ExpertChoice {
+    ExpertChoice { softmax_over: Across::Tokens, ..router }
 }
 
 pub async fn expert_choice_agrees_with_the_oracle(engine: &Rc<Engine>) {
@@ -48,6 +64,100 @@ pub async fn expert_choice_agrees_with_the_oracle(engine: &Rc<Engine>) {
         ],
     )
     .await;
+}
+
+pub async fn shares_of_the_tokens_agree_with_the_oracle(engine: &Rc<Engine>) {
+    let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
+    let router = |factor| RouterConfig::ExpertChoice(over_tokens(ExpertChoice::new(factor)));
+    let trial =
+        |name: &str, config: LayerConfig, count| Trial::new(format!("softmax over tokens, {name}"), config, count);
+    check_trials(
+        engine,
+        &[
+            trial("plain", layer_with(5, router(1.5)), 37),
+            trial("many tokens", layer_with(3, router(0.5)), 333),
+            trial("one expert", layer_with(1, router(0.5)), 9),
+            trial("one token", layer_with(4, router(2.0)), 1),
+            trial("every token", layer_with(4, router(4.0)), 11),
+            trial("at most two experts a token", layer_with(6, bound(over_tokens(ExpertChoice::new(1.5)), 2)), 48),
+            Trial {
+                change: |weights| weights.router.fill(0.0),
+                ties: true,
+                ..trial("equal scores", layer_with(4, router(1.5)), 70)
+            },
+            trial("groups", LayerConfig { groups: 4, router_bias: true, ..layer_with(6, router(1.0)) }, 64),
+            trial(
+                "a residual expert on a mesh",
+                LayerConfig { groups: 4, devices: 4, shared_expert, residual: true, ..layer_with(8, router(2.0)) },
+                64,
+            ),
+        ],
+    )
+    .await;
+}
+
+pub async fn choices_of_few_experts_a_token_agree_with_the_oracle(engine: &Rc<Engine>) {
+    let trial = |name: String, config: LayerConfig, count| Trial::new(name, config, count);
+    let mut trials = Vec::new();
+    // as many places as tokens can fill, so that greed leaves some experts short
+    let sizes = [
+        (3, 2, 6),
+        (3, 2, 9),
+        (3, 2, 12),
+        (3, 2, 15),
+        (3, 2, 30),
+        (4, 3, 8),
+        (4, 3, 12),
+        (6, 3, 12),
+        (6, 4, 18),
+        (8, 2, 64),
+        (7, 3, 70),
+        (5, 1, 35),
+    ];
+    for (experts, most, count) in sizes {
+        let router = bound(ExpertChoice::new(most as f64), most);
+        let name = format!("{experts} experts, {most} a token, {count} tokens");
+        let config = layer_with(experts, router);
+        trials.push(trial(name.clone(), config.clone(), count));
+        let change: fn(&mut webmoe::weights::LayerWeights) = |weights| weights.router.fill(0.0);
+        trials.push(Trial { change, ties: true, ..trial(format!("{name}, equal scores"), config, count) });
+    }
+    trials.extend([
+        trial("no bound".into(), layer_with(4, bound(ExpertChoice::new(2.0), 4)), 20),
+        trial("one token".into(), layer_with(4, bound(ExpertChoice::new(1.0), 1)), 1),
+        trial("no token".into(), layer_with(4, bound(ExpertChoice::new(1.0), 1)), 0),
+        trial("few tokens for many".into(), layer_with(64, bound(ExpertChoice::new(2.0), 2)), 37),
+        trial(
+            "a mesh".into(),
+            LayerConfig { groups: 4, devices: 4, ..layer_with(8, bound(ExpertChoice::new(2.0), 2)) },
+            64,
+        ),
+    ]);
+    check_trials(engine, &trials).await;
+}
+
+pub async fn no_token_has_more_experts_than_it_may_and_every_expert_is_full(engine: &Rc<Engine>) {
+    for (experts, most, count) in [(3, 2, 6), (8, 2, 512), (64, 2, 1024), (64, 3, 4096)] {
+        let config = layer_with(experts, bound(ExpertChoice::new(most as f64), most));
+        let got = run(engine, &config, count).await;
+        let routing = routing(&got);
+        assert_eq!(routing.slots, most, "columns of the plan");
+        assert_eq!(routing.load, vec![(most * count / experts) as u32; experts], "{experts} experts of {count} tokens");
+    }
+}
+
+pub async fn a_batch_with_too_few_tokens_for_its_places_is_refused_with_the_rule(engine: &Rc<Engine>) {
+    let router = ExpertChoice { slots: Some(5), ..ExpertChoice::new(1.0) };
+    let mut layer = layer(engine, &layer_with(4, bound(router, 2))).await;
+    let error = layer.forward(&[0.5; 6 * 9], &ForwardOptions::default()).await.expect_err("20 places, 18 fillings");
+    let wanted = Error::TooManyPlaces { experts: 4, slots: 5, tokens: 9, most: 2, places: 20, found: 18 };
+    assert_eq!(error, wanted);
+    assert_eq!(
+        error.to_string(),
+        "4 experts that take 5 tokens each are 20 places, but 9 tokens with at most 2 experts each fill only 18; \
+         lower `router.slots` or raise `router.maxExpertsPerToken`"
+    );
+    layer.forward(&[0.5; 6 * 10], &ForwardOptions::default()).await.expect("20 places, 20 fillings");
 }
 
 pub async fn every_expert_takes_exactly_as_many_tokens_as_it_may(engine: &Rc<Engine>) {

@@ -18,6 +18,7 @@ pub mod language;
 pub mod noisy_top_k;
 pub mod sinkhorn;
 pub mod thor;
+pub mod token_then_expert;
 pub mod top_k;
 
 /// A layer of the cheapest experts, with all losses that its router knows and whose gradient it takes.
@@ -43,6 +44,7 @@ pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
         expert_choice::examples,
         sinkhorn::examples,
         hash::examples,
+        token_then_expert::examples,
         thor::examples,
         domain::examples,
         language::examples,

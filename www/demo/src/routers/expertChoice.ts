@@ -1,5 +1,12 @@
-import { number, type RouterKind } from "./kind";
+import type { ExpertChoiceRouterConfig } from "webmoe";
+import { number, word, type RouterKind, type Values } from "./kind";
 import { best } from "./shared";
+
+/** Experts that a token may have. */
+const most = (values: Values): number => (values.most === "all" ? Infinity : number(values, "most"));
+
+/** Experts for each token on average: no more than one may have. */
+const factorOf = (values: Values): number => Math.min(number(values, "capacityFactor"), most(values));
 
 export const expertChoice: RouterKind = {
   kind: "expertChoice",
@@ -13,12 +20,44 @@ export const expertChoice: RouterKind = {
       max: () => 4,
       step: 0.25,
     },
+    {
+      as: "words",
+      name: "softmaxOver",
+      label: "Scores are shares",
+      initial: "experts",
+      options: [
+        { value: "experts", label: "of a token" },
+        { value: "tokens", label: "of an expert" },
+      ],
+      hint: "A softmax over the experts for each token, or over the tokens of a group for each expert.",
+    },
+    {
+      as: "words",
+      name: "most",
+      label: "Most experts for a token",
+      initial: "all",
+      options: [
+        { value: "all", label: "all" },
+        { value: "4", label: "4" },
+        { value: "3", label: "3" },
+        { value: "2", label: "2" },
+        { value: "1", label: "1" },
+      ],
+    },
   ],
   compares: "row",
   losses: ["z"],
-  config: (values) => ({ kind: "expertChoice", capacityFactor: number(values, "capacityFactor") }),
+  config: (values): ExpertChoiceRouterConfig => ({
+    kind: "expertChoice",
+    capacityFactor: factorOf(values),
+    softmaxOver: word(values, "softmaxOver"),
+    ...(most(values) < Infinity && { maxExpertsPerToken: most(values) }),
+  }),
   slots: (values, tokens, experts) => {
-    const factor = number(values, "capacityFactor");
+    const factor = factorOf(values);
+    if (most(values) < experts && Math.ceil((tokens * factor) / experts) * experts > most(values) * tokens) {
+      return { slots: Math.floor((most(values) * tokens) / experts), sum: `⌊${most(values)} × ${tokens} / ${experts}⌋` };
+    }
     return { slots: Math.min(Math.ceil((tokens * factor) / experts), tokens), sum: `⌈${tokens} × ${factor} / ${experts}⌉` };
   },
   tell: (_, slots) => `each expert takes its ${best(slots ?? 0)} of every group’s tokens`,

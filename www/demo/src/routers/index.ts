@@ -9,9 +9,10 @@ import { language } from "./language";
 import { noisyTopK } from "./noisyTopK";
 import { sinkhorn } from "./sinkhorn";
 import { thor } from "./thor";
+import { tokenThenExpert } from "./tokenThenExpert";
 import { topK } from "./topK";
 
-export const ROUTERS: readonly RouterKind[] = [topK, noisyTopK, expertChoice, sinkhorn, hash, thor, domain, language];
+export const ROUTERS: readonly RouterKind[] = [topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language];
 
 /** A router as the visitor chose it. */
 export interface RouterChoice {
