@@ -27,12 +27,16 @@ runtime.dispose();
 `;
 }
 
-const labelOf = (name: string, label: Uint32Array | number): string => `  ${name}: ${typeof label === "number" ? label : array(label)},`;
+type Numbers = Uint32Array | Float32Array;
 
-const array = (values: Uint32Array): string => `new Uint32Array([${Array.from(values).join(", ")}])`;
+const isNumbers = (value: unknown): value is Numbers => value instanceof Uint32Array || value instanceof Float32Array;
+
+const labelOf = (name: string, label: Numbers | number): string => `  ${name}: ${typeof label === "number" ? label : array(label)},`;
+
+const array = (values: Numbers): string => `new ${values instanceof Float32Array ? "Float32Array" : "Uint32Array"}([${Array.from(values).join(", ")}])`;
 
 /** JSON with the quotes taken off its keys, and typed arrays as such. */
 function literal(value: unknown): string {
-  const text = JSON.stringify(value, (_, part: unknown) => (part instanceof Uint32Array ? `<${array(part)}>` : part), 2);
+  const text = JSON.stringify(value, (_, part: unknown) => (isNumbers(part) ? `<${array(part)}>` : part), 2);
   return text.replace(/"<(.+?)>"/g, "$1").replace(/^( *)"(\w+)":/gm, "$1$2:");
 }
