@@ -19,7 +19,7 @@ pub use raw::RawLayerConfig;
 pub use router::{
     Across, Chooses, Domain, Draw, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Key, Language,
     Negotiation, Noise, NoisyTopK, Renormalize, RouterConfig, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate,
-    SoftmaxOver, Thor, TokenThenExpert, TopK,
+    SoftmaxOver, Task, Thor, TokenThenExpert, TopK,
 };
 
 /// The nonlinearity of an expert.

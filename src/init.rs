@@ -10,7 +10,7 @@ const WEIGHTS_STREAM: u32 = 0x7765_6967;
 /// The first weights of a layer: biases zero, everything else from a normal distribution cut off at two standard
 /// deviations σ; the same for the same seed on every machine.
 ///
-/// σ² is `0.1/d` for the router, `1/d` for what reads a token, and for what reads a hidden layer 1 over its width: `1/F_e`,
+/// σ² is 1 for what stands for a task, `0.1/d` for the router, `1/d` for what reads a token, and for what reads a hidden layer 1 over its width: `1/F_e`,
 /// the shared expert's `1/Fs`. What lies beyond an expert's width is zero.
 ///
 /// So is what the width of a router's noise is learned by: every `σ` begins as `ln 2 + noiseEpsilon`, as in the paper. The
@@ -25,7 +25,7 @@ pub fn init(config: &LayerConfig) -> LayerWeights {
         let variance = match name {
             "router" => 0.1 / config.d_model as f64,
             "w1" | "w3" | "sharedW1" | "sharedW3" | "sharedGate" => 1.0 / config.d_model as f64,
-            "w2" => 1.0,
+            "w2" | "taskEmbedding" => 1.0,
             "sharedW2" => config.shared_expert.map_or(0.0, |shared| 1.0 / shared.d_ff as f64),
             _ => return vec![0.0; len],
         };

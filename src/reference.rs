@@ -52,6 +52,8 @@ pub struct Forward {
     noise: Vec<f64>,
     /// What was added to the logits.
     noisy: Option<Noisy>,
+    /// `[T]`: tasks, where the router has read their embeddings in place of tokens.
+    tasks: Option<Vec<usize>>,
     /// `[T]` of `[k]`: experts.
     chosen: Vec<Vec<usize>>,
     /// `[T]` of `[k]`: whether each of them is asked for a place; those that are not still weigh.
@@ -147,9 +149,11 @@ pub fn forward_exact(
     let capacity = config.slots(group_tokens, setting.train);
 
     let noise: Vec<f64> = (0..x.len()).map(|i| input_factor(config, setting, i / d, i % d)).collect();
+    let tasks = lookup::tasks(config, setting.labels.unwrap_or(&Labels::NONE), tokens)?;
     let mut logits = Vec::with_capacity(tokens * e);
-    for (x, noise) in x.chunks_exact(d).zip(noise.chunks_exact(d)).filter(|_| config.router.learned()) {
-        let mut h = times(&weights.router, &product(x, noise));
+    for token in (0..tokens).filter(|_| config.router.learned()) {
+        let read = router_input(weights, d, tasks.as_deref(), &x[token * d..], token);
+        let mut h = times(&weights.router, &product(read, &noise[token * d..(token + 1) * d]));
         if let Some(bias) = &weights.router_bias {
             add_scaled(&mut h, 1.0, bias);
         }
@@ -217,7 +221,21 @@ pub fn forward_exact(
         let of = Chosen { config, router, group_tokens, noisy, logits, chosen: &chosen, weights: &raw_weights };
         losses.extend(of.losses());
     }
-    Ok(Forward { output, logits, scores, routing, losses, traffic, capacity, noise, noisy, chosen, asked, raw_weights })
+    Ok(Forward {
+        output,
+        logits,
+        scores,
+        routing,
+        losses,
+        traffic,
+        capacity,
+        noise,
+        noisy,
+        tasks,
+        chosen,
+        asked,
+        raw_weights,
+    })
 }
 
 /// [`backward`] on f64 weights and tokens, which it takes on trust to be those of the forward pass.
@@ -295,7 +313,7 @@ pub fn backward_exact(
             (Some(noisy), Some(losses)) => noisy.backward(token, dh, losses),
             _ => (dh.to_vec(), Vec::new()),
         };
-        let input = product(x, noise);
+        let input = product(router_input(weights, d, forward.tasks.as_deref(), x, token), noise);
         add_outer(&mut grads.router, &d_clean, &input);
         if let Some(bias) = &mut grads.router_bias {
             add_scaled(bias, 1.0, &d_clean);
@@ -306,11 +324,29 @@ pub fn backward_exact(
             add_outer(d_width, &d_raw, &input);
             add_transposed_times(&mut d_input, width, &d_raw);
         }
-        add_scaled(dx, 1.0, &product(&d_input, noise));
+        let d_read = match (&forward.tasks, &mut grads.task_embedding) {
+            (Some(tasks), Some(d_embedding)) => &mut d_embedding[tasks[token] * d..][..d],
+            _ => &mut *dx,
+        };
+        add_scaled(d_read, 1.0, &product(&d_input, noise));
     }
     let moves = traffic::Moves { tokens, capacity: forward.capacity, kept: forward.routing.kept_pairs().collect() };
     let traffic = traffic::backward(config, &moves);
     Ok(Gradients { x: dx, logits: dh, weights: grads, traffic })
+}
+
+/// `[d]`: what the router reads: the token `x`, or the embedding of its task.
+fn router_input<'a>(
+    weights: &'a Weights<f64>,
+    d: usize,
+    tasks: Option<&[usize]>,
+    x: &'a [f64],
+    token: usize,
+) -> &'a [f64] {
+    match (tasks, &weights.task_embedding) {
+        (Some(tasks), Some(embedding)) => &embedding[tasks[token] * d..][..d],
+        _ => &x[..d],
+    }
 }
 
 /// How long the solver of a layer looks for its prices.

@@ -42,13 +42,15 @@ pub struct Weights<T> {
     pub shared_gate: Option<Vec<T>>,
     /// `[E, d]`: the width of the noise on the router's logits, of a router that learns it.
     pub noise: Option<Vec<T>>,
+    /// `[tasks, d]`: what a task router reads in place of tokens.
+    pub task_embedding: Option<Vec<T>>,
 }
 
 /// The weights that the engines and callers exchange.
 pub type LayerWeights = Weights<f32>;
 
 /// Every name that [`Weights`] has room for, in the order of its fields.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "router",
     "routerBias",
     "w1",
@@ -62,6 +64,7 @@ pub const NAMES: [&str; 13] = [
     "sharedW3",
     "sharedGate",
     "noise",
+    "taskEmbedding",
 ];
 
 /// The shape of the array `name` in a layer, or `None` if the layer has no such array.
@@ -85,6 +88,7 @@ pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {
         "sharedW3" => shared(config.gated, |d, f| vec![f, d]),
         "sharedGate" => shared(config.shared_expert.is_some_and(|expert| expert.gate), |d, _| vec![d]),
         "noise" => given(config.noise_rows() > 0, &[config.noise_rows(), d]),
+        "taskEmbedding" => given(config.router.tasks() > 0, &[config.router.tasks(), d]),
         _ => None,
     }
 }
@@ -128,6 +132,7 @@ impl<T> Weights<T> {
             "sharedW3" => self.shared_w3.as_deref(),
             "sharedGate" => self.shared_gate.as_deref(),
             "noise" => self.noise.as_deref(),
+            "taskEmbedding" => self.task_embedding.as_deref(),
             _ => None,
         }
     }
@@ -148,6 +153,7 @@ impl<T> Weights<T> {
             "sharedW3" => self.shared_w3.as_deref_mut(),
             "sharedGate" => self.shared_gate.as_deref_mut(),
             "noise" => self.noise.as_deref_mut(),
+            "taskEmbedding" => self.task_embedding.as_deref_mut(),
             _ => None,
         }
     }
@@ -170,6 +176,7 @@ impl<T> Weights<T> {
             "sharedW3" => self.shared_w3 = Some(values),
             "sharedGate" => self.shared_gate = Some(values),
             "noise" => self.noise = Some(values),
+            "taskEmbedding" => self.task_embedding = Some(values),
             _ => return Err(name.to_owned()),
         }
         Ok(())
@@ -193,6 +200,7 @@ impl<T> Weights<T> {
             shared_w3: next(),
             shared_gate: next(),
             noise: next(),
+            task_embedding: next(),
         }
     }
 }

@@ -190,7 +190,8 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "expertGroups": 4, "groupLimit": 5 })), "router.groupLimit", "5");
     assert_invalid(router(json!({ "selectionBias": [1, "b"] })), "router.selectionBias[1]", "\"b\"");
     let unknown = parse(&with(json!({ "router": { "kind": "topP" } }))).expect_err("no such router");
-    let known = "topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language".to_owned();
+    let known =
+        "topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language, task".to_owned();
     assert_eq!(unknown, Error::UnknownRouter { kind: "topP".to_owned(), known });
     assert_eq!(unknown.code(), "UNKNOWN_ROUTER");
 }
@@ -227,6 +228,22 @@ fn routers_of_labels_say_what_their_tables_and_mixtures_must_be() {
     assert_invalid(of(json!({ "kind": "language", "by": "source", "table": [] })), "router.table", "empty");
     assert_invalid(of(json!({ "kind": "language", "by": "source", "table": [7, 8] })), "router.table[1]", "8");
 
+    assert_invalid(of(json!({ "kind": "task", "k": 1 })), "router.tasks", "missing");
+    assert_invalid(of(json!({ "kind": "task", "k": 1, "tasks": 0 })), "router.tasks", "0");
+    assert_invalid(of(json!({ "kind": "task", "tasks": 3 })), "router.k", "missing");
+    assert_invalid(of(json!({ "kind": "task", "tasks": 3, "k": 1, "scale": 0 })), "router.scale", "0");
+    assert_invalid(of(json!({ "kind": "task", "tasks": 3, "k": 1, "scoring": "best" })), "router.scoring", "\"best\"");
+    assert_eq!(
+        parse(&of(json!({ "kind": "task", "tasks": 3, "k": 9 }))),
+        Err(Error::TooManyChoices { k: 9, experts: 8, raise: "experts" })
+    );
+    let task = json!({ "kind": "task", "tasks": 3, "k": 1 });
+    assert_invalid(
+        with(json!({ "router": task, "sharedExpert": { "dFf": 4, "gate": true } })),
+        "sharedExpert.gate",
+        "true",
+    );
+
     let printed = |router: Value| serde_json::to_value(parse(&of(router)).expect("valid").router).expect("plain data");
     for (given, full) in [
         (json!({ "kind": "hash", "table": [0, 7] }), json!({ "kind": "hash", "table": [0, 7], "of": "token" })),
@@ -234,6 +251,13 @@ fn routers_of_labels_say_what_their_tables_and_mixtures_must_be() {
         (
             json!({ "kind": "domain", "mixture": mixture, "exchange": "all2all" }),
             json!({ "kind": "domain", "mixture": mixture, "exchange": "all2all" }),
+        ),
+        (
+            json!({ "kind": "task", "tasks": 3, "k": 2 }),
+            json!({
+                "kind": "task", "tasks": 3, "k": 2, "scoring": "softmax", "softmaxOver": "all", "renormalize": "none",
+                "scale": 1.0
+            }),
         ),
         (
             json!({ "kind": "language", "by": "target" }),

@@ -26,6 +26,7 @@ export const layers = {
     router: { kind: "language", by: "source" },
     options: { sourceLanguage: new Uint32Array(TOKENS).map((_, t) => t % EXPERTS) },
   },
+  "task, k = 2": { router: { kind: "task", tasks: 32, k: 2 }, options: { task: new Uint32Array(TOKENS).map((_, t) => t % 32) } },
   "tokenThenExpert, two named": { router: { kind: "tokenThenExpert", nominate: 2, k: 1 } },
   "tokenThenExpert, deferred": { router: { kind: "tokenThenExpert", nominate: EXPERTS, k: 1, deferred: true }, solves: true },
   "no token left behind, 3 ranks": { router: { kind: "tokenThenExpert", nominate: 3, k: 1, key: "arrival", immediate: true } },

@@ -9,6 +9,8 @@ pub(super) const WIDTH: RangeInclusive<usize> = 1..=1 << 18;
 pub(super) const SIZE: RangeInclusive<usize> = 1..=1 << 20;
 /// Experts of a layer; the selection kernel holds a token's scores in workgroup memory.
 pub(super) const EXPERTS: RangeInclusive<usize> = 1..=1024;
+/// Tasks of a task router.
+pub(super) const TASKS: RangeInclusive<usize> = 1..=1 << 16;
 /// Choices of a token; how many of them there are experts for is checked with the layer.
 pub(super) const CHOICES: RangeInclusive<usize> = 1..=1 << 20;
 /// Virtual devices.

@@ -12,6 +12,7 @@ mod hash;
 mod language;
 mod noisy_top_k;
 mod sinkhorn;
+mod task;
 mod thor;
 mod token_then_expert;
 mod top_k;
@@ -22,6 +23,7 @@ pub use hash::{Hash, Hashed};
 pub use language::{Language, Side};
 pub use noisy_top_k::{Noise, NoisyTopK};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
+pub use task::Task;
 pub use thor::{Draw, Thor};
 pub use token_then_expert::{Key, Negotiation, TokenThenExpert};
 pub use top_k::{Exploration, SecondPolicy, TopK};
@@ -36,6 +38,10 @@ pub enum Scoring {
     Sigmoid,
 }
 
+impl Scoring {
+    const NAMES: [(&str, Scoring); 2] = [("softmax", Scoring::Softmax), ("sigmoid", Scoring::Sigmoid)];
+}
+
 /// Over which experts a softmax is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,6 +50,10 @@ pub enum SoftmaxOver {
     All,
     /// Over the logits of the chosen experts only.
     Selected,
+}
+
+impl SoftmaxOver {
+    const NAMES: [(&str, SoftmaxOver); 2] = [("all", SoftmaxOver::All), ("selected", SoftmaxOver::Selected)];
 }
 
 /// When the chosen weights of a token are divided by their sum.
@@ -56,6 +66,11 @@ pub enum Renormalize {
     PreDrop,
     /// By the sum of the weights that were kept (fairseq, DeepSpeed).
     PostDrop,
+}
+
+impl Renormalize {
+    const NAMES: [(&str, Renormalize); 3] =
+        [("none", Renormalize::None), ("preDrop", Renormalize::PreDrop), ("postDrop", Renormalize::PostDrop)];
 }
 
 /// How a choice is weighed in the output, from the scores: the part of a router that has a gradient.
@@ -124,6 +139,8 @@ pub enum RouterConfig {
     Domain(Domain),
     /// The expert of a token's language.
     Language(Language),
+    /// Token choice by the embedding of a token's task.
+    Task(Task),
     /// Tokens name experts, then experts choose among those that named them.
     TokenThenExpert(TokenThenExpert),
 }
@@ -211,6 +228,7 @@ impl RouterConfig {
             RouterConfig::Thor(router) => router,
             RouterConfig::Domain(router) => router,
             RouterConfig::Language(router) => router,
+            RouterConfig::Task(router) => router,
             RouterConfig::TokenThenExpert(router) => router,
         }
     }
@@ -218,7 +236,7 @@ impl RouterConfig {
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 9] = [
+        let kinds: [(&str, Read); 10] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
             ("noisyTopK", |f| NoisyTopK::read(f).map(RouterConfig::NoisyTopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
@@ -228,6 +246,7 @@ impl RouterConfig {
             ("thor", |f| Thor::read(f).map(RouterConfig::Thor)),
             ("domain", |f| Domain::read(f).map(RouterConfig::Domain)),
             ("language", |f| Language::read(f).map(RouterConfig::Language)),
+            ("task", |f| Task::read(f).map(RouterConfig::Task)),
         ];
         match f.take("kind") {
             Node::Text(kind) => match kinds.iter().find(|(known, _)| *known == kind) {
@@ -261,6 +280,14 @@ impl RouterConfig {
     /// Who chooses.
     pub fn chooses(&self) -> Chooses {
         self.settings().chooses()
+    }
+
+    /// Tasks whose embeddings the router reads in place of tokens; 0: it reads tokens.
+    pub fn tasks(&self) -> usize {
+        match self {
+            RouterConfig::Task(router) => router.tasks,
+            _ => 0,
+        }
     }
 
     /// Whether tokens cross between virtual devices.

@@ -14,6 +14,7 @@ mod expert_in_backward;
 mod expert_out;
 mod expert_out_backward;
 mod gate_backward;
+mod gather_tasks;
 mod gumbel;
 mod identity;
 mod input_noise;
@@ -44,6 +45,7 @@ mod sinkhorn_tokens;
 mod slot_count;
 mod slot_count_by_key;
 mod slot_scan;
+mod spread;
 mod taken;
 mod weight_gradient;
 
@@ -59,6 +61,7 @@ pub use expert_in_backward::EXPERT_IN_BACKWARD;
 pub use expert_out::EXPERT_OUT;
 pub use expert_out_backward::EXPERT_OUT_BACKWARD;
 pub use gate_backward::GATE_BACKWARD;
+pub use gather_tasks::GATHER_TASKS;
 pub use identity::IDENTITY;
 pub use line_up::LINE_UP;
 pub use lookup::LOOKUP;
@@ -83,6 +86,7 @@ pub use sinkhorn_tokens::SINKHORN_TOKENS;
 pub use slot_count::{BLOCK, SLOT_COUNT};
 pub use slot_count_by_key::SLOT_COUNT_BY_KEY;
 pub use slot_scan::{MOST_EXPERTS, SLOT_SCAN};
+pub use spread::SPREAD;
 pub use taken::TAKEN;
 pub use weight_gradient::WEIGHT_GRADIENT;
 
@@ -276,8 +280,9 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 38] = [
+pub static ALL: [&Kernel; 40] = [
     &ROUTER_LOGITS,
+    &SPREAD,
     &ROUTE,
     &LOOKUP,
     &DRAW,
@@ -313,6 +318,7 @@ pub static ALL: [&Kernel; 38] = [
     &GATE_BACKWARD,
     &COLUMN_BACKWARD,
     &NOISY_BACKWARD,
+    &GATHER_TASKS,
     &ROUTER_BACKWARD,
     &SGD,
 ];

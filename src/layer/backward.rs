@@ -4,8 +4,8 @@ use super::forward::{Move, activation, record_exchange, record_expert_in, record
 use super::{Backward, Batch, Parameters, Sizes, record_losses};
 use crate::config::LayerConfig;
 use crate::kernels::{
-    COMBINE_BACKWARD, Constants, Dims, EXPERT_IN_BACKWARD, EXPERT_OUT_BACKWARD, GATE_BACKWARD, ROUTER_BACKWARD, SGD,
-    WEIGHT_GRADIENT,
+    COMBINE_BACKWARD, Constants, Dims, EXPERT_IN_BACKWARD, EXPERT_OUT_BACKWARD, GATE_BACKWARD, GATHER_TASKS,
+    ROUTER_BACKWARD, SGD, WEIGHT_GRADIENT,
 };
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
 use crate::router::{self, Switches};
@@ -108,14 +108,30 @@ pub fn record(
     rec.dispatch(plain(&GATE_BACKWARD, switches.gate_backward(), buffers, Grid::over(b.tokens)));
     router::record_backward(rec, config, dims, (batch, w.d_logits), router::Backward { train: of.train, weighed });
     let noise = switches.input_noise(of.train);
-    let tile = b.token_tiling.tile(Product::Nn);
-    let grid = Grid::Direct([(s.d as u32).div_ceil(tile.columns), dims.tokens.div_ceil(tile.rows), 1]);
-    let buffers = vec![w.d_logits.id, weights.router.id, d_row.id, b.placement.id, w.dx.id];
-    rec.dispatch(Dispatch { tiling: b.token_tiling, ..plain(&ROUTER_BACKWARD, noise.clone(), buffers, grid) });
-    weight.record(
+    // to what the router has read, through its weights, and to what the experts have, through their rows
+    let to_input = |tiling: Tiling, dims: Dims, d_logits: Buffer<f32>, to: Buffer<f32>| {
+        let tile = tiling.tile(Product::Nn);
+        let grid = Grid::Direct([(s.d as u32).div_ceil(tile.columns), dims.tokens.div_ceil(tile.rows), 1]);
+        let buffers = vec![d_logits.id, weights.router.id, d_row.id, b.placement.id, to.id];
+        Dispatch { tiling, dims, ..plain(&ROUTER_BACKWARD, noise.clone(), buffers, grid) }
+    };
+    let (mut d_logits, mut read) = (w.d_logits, b.x);
+    let mut of_router = weight;
+    if s.tasks > 0 {
+        // the router has read the embeddings of tasks: nothing goes through it to the tokens
+        let buffers = vec![b.labels.id, w.d_logits.id, w.d_task_logits.id];
+        rec.dispatch(plain(&GATHER_TASKS, Constants::default(), buffers, Grid::over(s.tasks * s.stride / 4)));
+        rec.clear(w.d_logits);
+        let tasks = Dims { tokens: s.tasks as u32, columns: 0, ..dims };
+        rec.dispatch(to_input(b.task_tiling, tasks, w.d_task_logits, gradients.embedding));
+        (d_logits, read) = (w.d_task_logits, weights.embedding);
+        of_router.dims.tokens = s.tasks as u32;
+    }
+    rec.dispatch(to_input(b.token_tiling, dims, w.d_logits, w.dx));
+    of_router.record(
         rec,
-        (w.d_logits.id, s.stride),
-        (b.x.id, s.d),
+        (d_logits.id, s.stride),
+        (read.id, s.d),
         false,
         None,
         noise,
@@ -189,6 +205,9 @@ pub fn record_sgd(
         });
     };
     update(weights.router, gradients.router, weights.router.len);
+    if s.tasks > 0 {
+        update(weights.embedding, gradients.embedding, s.tasks * s.d);
+    }
     if config.router_bias {
         update(weights.router_bias, gradients.router_bias, config.router_rows());
     }

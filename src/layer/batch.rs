@@ -92,6 +92,8 @@ pub struct Batch {
     pub tokens: usize,
     /// Tiling of products over tokens.
     pub token_tiling: Tiling,
+    /// Tiling of products over tasks.
+    pub task_tiling: Tiling,
     /// Tiling of products over rows.
     pub row_tiling: Tiling,
     /// `f32[T, d]`: the layer's input.
@@ -145,6 +147,8 @@ pub struct Batch {
     pub unused: Buffer<f32>,
     /// `u32[T]`, or `f32[T, E]` of experts that are mixed: what the caller says of the tokens, for a router that goes by it.
     pub labels: Buffer<u32>,
+    /// `f32[tasks, stride]`: logits of the tasks, for a router that reads these.
+    pub task_logits: Buffer<f32>,
     /// `f32[G, E]`: what a solver adds to the logits of a group's tokens, for routers that balance.
     pub prices: Buffer<f32>,
     /// `u32[G, iterations]`: what a solver leaves of each iteration; `f32[G, 4]`: how the rounds ended, where experts choose.
@@ -173,6 +177,8 @@ pub struct Backward {
     pub d_row: Buffer<f32>,
     /// `f32[T, stride]`.
     pub d_logits: Buffer<f32>,
+    /// `f32[tasks, stride]`.
+    pub d_task_logits: Buffer<f32>,
     /// `f32[T, d]`: gradient of the input.
     pub dx: Buffer<f32>,
     /// `u32[2, N, N]`: rows that the backward exchanges of combine and of dispatch moved.
@@ -192,6 +198,7 @@ impl Batch {
         let (assignments, rows) = (tokens.saturating_mul(s.columns()), s.rows(dims));
         let token_tiling = engine.tiling(tokens);
         let row_tiling = engine.tiling(rows);
+        let task_tiling = engine.tiling(s.tasks);
         let tiles = rows.div_ceil(row_tiling.rows() as usize) + s.all();
         if tiles > MOST_TILES {
             // in u64: a wasm32 `usize` is too small for the product
@@ -228,6 +235,7 @@ impl Batch {
         plan.want("a placeholder", [4]);
         let of_router = |needed: bool, len: usize| [if needed { len } else { 0 }];
         plan.want("the labels", of_router(s.labels > 0, volume(&[tokens, s.labels])));
+        plan.want("the tasks' logits", of_router(s.tasks > 0, volume(&[s.tasks, s.stride])));
         plan.want("the experts' prices", of_router(s.chooses == Chooses::Tokens, s.groups * s.experts));
         plan.want("the solver's state", [s.groups * s.state]);
         let experts_choose = s.chooses == Chooses::Experts;
@@ -252,6 +260,7 @@ impl Batch {
         Ok(Batch {
             tokens,
             token_tiling,
+            task_tiling,
             row_tiling,
             x: made.next(),
             router: made.next(),
@@ -277,6 +286,7 @@ impl Batch {
             moved: made.next(),
             unused: made.next(),
             labels: made.next(),
+            task_logits: made.next(),
             prices: made.next(),
             solver: made.next(),
             choice: Choice {
@@ -325,6 +335,7 @@ impl Backward {
         plan.want("the gradient before the activation", [rows, s.u]);
         plan.want("the gradient of the experts' inputs", [rows, s.d]);
         plan.want("the logits' gradient", [tokens, s.stride]);
+        plan.want("the gradient of the tasks' logits", [s.tasks, s.stride]);
         plan.want("the input's gradient", [tokens, s.d]);
         plan.want("the backward exchanges' counters", [2, s.devices, s.devices]);
         if s.exchanges {
@@ -340,6 +351,7 @@ impl Backward {
             d_before: made.next(),
             d_row: made.next(),
             d_logits: made.next(),
+            d_task_logits: made.next(),
             dx: made.next(),
             moved: made.next(),
             exchange: s.exchanges.then(|| Exchange { received: made.next(), home: made.next() }),

@@ -15,6 +15,7 @@ pub struct Packed {
     pub b_in: Vec<f32>,
     pub w_out: Vec<f32>,
     pub b_out: Vec<f32>,
+    pub embedding: Vec<f32>,
 }
 
 /// Where a hidden unit of w1 (`half` 0) or w3 (`half` 1) lies among the rows of `w_in`.
@@ -31,6 +32,9 @@ fn runs(config: &LayerConfig, mut run: impl FnMut(&'static str, usize, Side, usi
         run("router", e * d, Side::Router, e * s.d, d);
     }
     run("routerBias", 0, Side::RouterBias, 0, config.router_rows());
+    for task in 0..s.tasks {
+        run("taskEmbedding", task * d, Side::Embedding, task * s.d, d);
+    }
     for e in 0..config.noise_rows() {
         run("noise", e * d, Side::Router, (config.router_rows() + e) * s.d, d);
     }
@@ -84,6 +88,7 @@ enum Side {
     BiasIn,
     Out,
     BiasOut,
+    Embedding,
 }
 
 impl Packed {
@@ -95,6 +100,7 @@ impl Packed {
             Side::BiasIn => &mut self.b_in,
             Side::Out => &mut self.w_out,
             Side::BiasOut => &mut self.b_out,
+            Side::Embedding => &mut self.embedding,
         }
     }
 }
@@ -109,6 +115,7 @@ pub fn pack(config: &LayerConfig, weights: &LayerWeights) -> Packed {
         b_in: vec![0.0; s.weighted() * s.u],
         w_out: vec![0.0; s.weighted() * s.d * s.f],
         b_out: vec![0.0; s.weighted() * s.d],
+        embedding: vec![0.0; s.tasks * s.d],
     };
     runs(config, |name, from, side, to, len| {
         if let Some(values) = weights.get(name) {

@@ -26,6 +26,8 @@ pub struct Parameters {
     pub w_out: Buffer<f32>,
     /// `f32[experts + units, d]`.
     pub b_out: Buffer<f32>,
+    /// `f32[tasks, d]`: what a router of tasks reads, or a placeholder.
+    pub embedding: Buffer<f32>,
 }
 
 impl Parameters {
@@ -46,6 +48,7 @@ impl Parameters {
             ("b1", all * s.u),
             ("w2", all.saturating_mul(s.d).saturating_mul(s.f)),
             ("b2", all * s.d),
+            ("taskEmbedding", (s.tasks * s.d).max(4)),
         ];
         let ids = engine.create(&wanted).await?;
         let at = |i: usize| Buffer::new(ids[i], wanted[i].1);
@@ -58,12 +61,23 @@ impl Parameters {
             b_in: at(5),
             w_out: at(6),
             b_out: at(7),
+            embedding: at(8),
         })
     }
 
     /// All buffers.
-    pub fn buffers(&self) -> [BufferId; 8] {
+    pub fn buffers(&self) -> [BufferId; 9] {
         let p = self;
-        [p.router.id, p.router_bias.id, p.constants.id, p.widths.id, p.w_in.id, p.b_in.id, p.w_out.id, p.b_out.id]
+        [
+            p.router.id,
+            p.router_bias.id,
+            p.constants.id,
+            p.widths.id,
+            p.w_in.id,
+            p.b_in.id,
+            p.w_out.id,
+            p.b_out.id,
+            p.embedding.id,
+        ]
     }
 }

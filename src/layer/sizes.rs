@@ -44,6 +44,8 @@ pub struct Sizes {
     pub devices: usize,
     /// Whether tokens cross between them.
     pub exchanges: bool,
+    /// Tasks whose embeddings the router reads; 0 where it reads tokens.
+    pub tasks: usize,
     /// Words that say something of a token, for a router that goes by it.
     pub labels: usize,
 }
@@ -71,6 +73,7 @@ impl Sizes {
             groups: config.groups,
             devices: config.devices,
             exchanges: config.exchanges(),
+            tasks: config.router.tasks(),
             labels: router::label_words(config),
         }
     }

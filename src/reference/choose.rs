@@ -131,6 +131,9 @@ pub(super) fn choices(
             let named = token_then_expert::nominees(Scores::new(logits, e), rule.nominate);
             Choices { named: Some(named), ..Choices::by_experts(groups(logits).into_iter().map(of_group)) }
         }
+        RouterConfig::Task(router) => {
+            Choices::by_tokens(logits.chunks_exact(e).map(|h| routing::best(h, router.k)).collect())
+        }
     })
 }
 

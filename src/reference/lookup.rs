@@ -2,9 +2,9 @@
 //!
 //! # Source
 //! Roller et al. 2021, "Hash Layers for Large Sparse Models"; Gururangan et al. 2021, "DEMix Layers"; Fan et al. 2021, "Beyond
-//! English-Centric Multilingual Machine Translation".
+//! English-Centric Multilingual Machine Translation"; Kudugunta et al. 2021, "Beyond Distillation".
 
-use crate::config::{Domain, Exchanges, Hash, Hashed, Language, LayerConfig, Side};
+use crate::config::{Domain, Exchanges, Hash, Hashed, Language, LayerConfig, RouterConfig, Side};
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::rng::hash_u32;
@@ -85,6 +85,13 @@ pub(super) fn languages(
     let experts: Vec<_> = languages.iter().map(|language| vec![of(*language as usize)]).collect();
     stay_home(config, &experts)?;
     Ok(experts)
+}
+
+/// The task of each token, where the router reads it in place of the token.
+pub(super) fn tasks(config: &LayerConfig, labels: &Labels, tokens: usize) -> Result<Option<Vec<usize>>, Error> {
+    let RouterConfig::Task(router) = &config.router else { return Ok(None) };
+    let tasks = labels.of("task", "task", tokens, (router.tasks, "router.tasks"))?;
+    Ok(Some(tasks.iter().map(|task| *task as usize).collect()))
 }
 
 /// Refuses a token whose expert is on another device, where nothing is exchanged.

@@ -12,6 +12,7 @@ mod sinkhorn;
 mod slots;
 mod solver;
 mod switches;
+mod task;
 mod thor;
 mod token_then_expert;
 mod top_k;
@@ -70,11 +71,16 @@ impl Step<'_> {
 
     /// Logits of the experts, and of the shared expert's gate.
     fn logits(&mut self) {
-        let (tiling, dims) = (self.batch.token_tiling, self.dims);
+        let b = self.batch;
+        self.logits_of(self.dims.tokens, b.token_tiling, b.x, b.router);
+    }
+
+    /// Logits of any `rows` rows.
+    fn logits_of(&mut self, rows: u32, tiling: Tiling, of: Buffer<f32>, to: Buffer<f32>) {
+        let dims = Dims { tokens: rows, ..self.dims };
         let tile = tiling.tile(Product::Nt);
-        let grid = Grid::Direct([dims.stride.div_ceil(tile.columns), dims.tokens.div_ceil(tile.rows), 1]);
-        let (b, w) = (self.batch, self.weights);
-        let buffers = vec![b.x.id, w.router.id, w.router_bias.id, b.router.id];
+        let grid = Grid::Direct([dims.stride.div_ceil(tile.columns), rows.div_ceil(tile.rows), 1]);
+        let buffers = vec![of.id, self.weights.router.id, self.weights.router_bias.id, to.id];
         let constants = self.switches().input_noise(self.train);
         self.rec.dispatch(Dispatch { kernel: &ROUTER_LOGITS, constants, tiling, dims, buffers, grid });
     }
@@ -90,6 +96,7 @@ pub(crate) fn record(mut step: Step) {
         RouterConfig::Hash(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => lookup::record(&mut step),
         RouterConfig::TokenThenExpert(router) => token_then_expert::record(&mut step, router),
         RouterConfig::Thor(_) => thor::record(&mut step),
+        RouterConfig::Task(_) => task::record(&mut step),
     }
 }
 
@@ -145,6 +152,7 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> D
             let languages = router.table.as_ref().map_or(dims.experts, |table| table.len() as u32);
             Dims { vocabulary: languages, ..dims }
         }
+        RouterConfig::Task(router) => Dims { vocabulary: router.tasks as u32, ..dims },
         RouterConfig::TokenThenExpert(router) => {
             Dims { nominees: router.nominate as u32, threshold: router.threshold, ..dims }
         }
@@ -162,7 +170,8 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
         | RouterConfig::ExpertChoice(_)
         | RouterConfig::Sinkhorn(_)
         | RouterConfig::Thor(_)
-        | RouterConfig::TokenThenExpert(_) => Vec::new(),
+        | RouterConfig::TokenThenExpert(_)
+        | RouterConfig::Task(_) => Vec::new(),
     }
 }
 
@@ -170,7 +179,11 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
 pub fn label_words(config: &LayerConfig) -> usize {
     match &config.router {
         RouterConfig::Domain(router) if router.mixture.is_some() => config.experts,
-        RouterConfig::Hash(_) | RouterConfig::Thor(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => 1,
+        RouterConfig::Hash(_)
+        | RouterConfig::Thor(_)
+        | RouterConfig::Domain(_)
+        | RouterConfig::Language(_)
+        | RouterConfig::Task(_) => 1,
         _ => 0,
     }
 }
@@ -188,6 +201,9 @@ pub fn labels(config: &LayerConfig, given: &Labels, tokens: usize, train: bool) 
             let (label, table) = (router.label(), router.experts_of(config.experts));
             let known = if router.table.is_some() { "the length of router.table" } else { "the number of experts" };
             lookup::named(config, given, tokens, (label, "language", known), &table).map(Some)
+        }
+        RouterConfig::Task(router) => {
+            given.of("task", "task", tokens, (router.tasks, "router.tasks")).map(|tasks| Some(tasks.to_vec()))
         }
         _ => Ok(None),
     }

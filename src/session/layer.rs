@@ -1,18 +1,20 @@
 //! A layer on an engine.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::types::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Read, Routing};
-use crate::config::LayerConfig;
+use crate::config::{Capacity, Domain, Exchanges, LayerConfig, RouterConfig};
 use crate::engine::{Downloads, Engine};
 use crate::error::Error;
 use crate::init::init;
 use crate::kernels::{DECLINED, DROPPED, Dims, LOSS_NAMES, MOST_EXPERTS};
+use crate::labels::Labels;
 use crate::layer::{self, Backward, Batch, ForwardPass, Gradient, Packed, Parameters, Sizes};
 use crate::recording::Recording;
 use crate::router::{self, Solver};
 use crate::shape::{pad_rows, strip_rows};
-use crate::weights::{LayerWeights, check_array};
+use crate::weights::{LayerWeights, check_array, select_experts};
 
 /// The last forward pass.
 struct Last {
@@ -77,6 +79,7 @@ impl MoeLayer {
         rec.upload(self.weights.b_in, packed.b_in);
         rec.upload(self.weights.w_out, packed.w_out);
         rec.upload(self.weights.b_out, packed.b_out);
+        rec.upload(self.weights.embedding, packed.embedding);
         self.engine.run(&rec).await.map(drop)
     }
 
@@ -104,6 +107,34 @@ impl MoeLayer {
             weights.get_mut(&name).expect("the name was checked").copy_from_slice(&values);
         }
         self.upload(&weights).await
+    }
+
+    /// The `k` experts of a task as a layer of their own: one device's, dropless, with a mixture of the task's weights. Of tokens of the
+    /// task it makes, bit for bit, what this layer makes, if that drops none.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for another router, a task that is not there, or identities; or of the engine.
+    pub async fn task_network(&self, task: u32) -> Result<(LayerConfig, LayerWeights), Error> {
+        let RouterConfig::Task(_) = &self.config.router else {
+            let (what, got) = ("taskNetwork".into(), "called on a layer with another router".into());
+            return Err(Error::InvalidArgument { what, got, wanted: "called on one of kind \"task\"".into() });
+        };
+        let alone = LayerConfig {
+            capacity: Capacity::Dropless,
+            groups: 1,
+            devices: 1,
+            loss_weights: BTreeMap::new(),
+            ..self.config.clone()
+        };
+        let weights = self.weights().await?;
+        let mut asked = Self::create(self.engine.clone(), alone.clone()).await?;
+        asked.upload(&weights).await?;
+        let labels = Labels { task: Some(vec![task]), ..Labels::NONE };
+        let options = ForwardOptions { labels, read: vec![Read::Routing], ..ForwardOptions::default() };
+        let routing = asked.forward(&vec![0.0; alone.d_model], &options).await?.routing.unwrap_or_default();
+        let experts: Vec<usize> = routing.experts.iter().map(|expert| *expert as usize).collect();
+        let router = Domain { mixture: Some(routing.weights), exchange: Exchanges::All2all };
+        select_experts(&alone, &weights, &experts, RouterConfig::Domain(router))
     }
 
     /// Runs the layer on `x`: `f32[T, d]`, row-major.
@@ -346,7 +377,7 @@ impl MoeLayer {
             layer::record_backward(&mut rec, &self.config, dims, (batch, backward), weights, of);
         } else {
             let g = &gradients;
-            for buffer in [g.router, g.router_bias, g.w_in, g.b_in, g.w_out, g.b_out] {
+            for buffer in [g.router, g.router_bias, g.w_in, g.b_in, g.w_out, g.b_out, g.embedding] {
                 rec.clear(buffer);
             }
         }
@@ -418,7 +449,7 @@ impl Drop for MoeLayer {
 }
 
 fn download(rec: &mut Recording, p: &Parameters) {
-    for buffer in [p.router, p.router_bias, p.w_in, p.b_in, p.w_out, p.b_out] {
+    for buffer in [p.router, p.router_bias, p.w_in, p.b_in, p.w_out, p.b_out, p.embedding] {
         rec.download(buffer);
     }
 }
@@ -431,5 +462,6 @@ fn take(downloads: &mut Downloads, p: &Parameters) -> Packed {
         b_in: downloads.take(p.b_in),
         w_out: downloads.take(p.w_out),
         b_out: downloads.take(p.b_out),
+        embedding: downloads.take(p.embedding),
     }
 }

@@ -125,12 +125,13 @@ fn reads<R: Reads>(options: &JsValue, default: Vec<R>) -> Result<Vec<R>, Error> 
 
 /// A whole number of an options object.
 pub(super) fn whole(options: &JsValue, name: &str) -> Result<Option<u32>, Error> {
-    let Some(value) = field(options, name) else { return Ok(None) };
+    field(options, name).map(|value| whole_number(name, &value)).transpose()
+}
+
+/// A whole number.
+pub(super) fn whole_number(name: &str, value: &JsValue) -> Result<u32, Error> {
     let whole = value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(n));
-    match whole {
-        Some(whole) => Ok(Some(whole as u32)),
-        None => Err(invalid(name, &value, "a whole number from 0 to 4294967295")),
-    }
+    whole.map(|n| n as u32).ok_or_else(|| invalid(name, value, "a whole number from 0 to 4294967295"))
 }
 
 /// A `Uint32Array` of an options object.

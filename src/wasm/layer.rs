@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
 
 use super::convert::{
-    backward_reads, config_object, error, forward_options, given_weights, gradients_object, learning_rate,
-    output_object, weights_object,
+    Fields, backward_reads, config_object, error, forward_options, given_weights, gradients_object, learning_rate,
+    output_object, weights_object, whole_number,
 };
 use crate::error::Error;
 use crate::session::MoeLayer;
@@ -60,6 +60,19 @@ impl WasmLayer {
     #[wasm_bindgen(js_name = setWeights)]
     pub async fn set_weights(&self, weights: JsValue) -> Result<(), JsValue> {
         self.with(async |layer| layer.set_weights(given_weights(&weights)?).await).await
+    }
+
+    /// The experts of one task as `{config, weights}`.
+    #[wasm_bindgen(js_name = taskNetwork)]
+    pub async fn task_network(&self, task: JsValue) -> Result<JsValue, JsValue> {
+        self.with(async |layer| {
+            let (config, weights) = layer.task_network(whole_number("task", &task)?).await?;
+            let fields = Fields::new();
+            fields.set("config", config_object(&config));
+            fields.set("weights", weights_object(&weights));
+            Ok(fields.done())
+        })
+        .await
     }
 
     /// Runs the layer on `x`: `[T, dModel]`.

@@ -30,6 +30,7 @@ pub fn select_experts(
     let selected = LayerConfig {
         experts: experts.len(),
         expert_widths: widths.map(|widths| experts.iter().map(|expert| widths[*expert]).collect()),
+        router_bias: config.router_bias && router.learned(),
         router,
         ..config.clone()
     };

@@ -22,6 +22,7 @@ pub fn weights(config: &LayerConfig, seed: u64) -> LayerWeights {
         };
         let size = match name {
             "router" => 4.0 / (width as f32).sqrt(),
+            "taskEmbedding" => 1.0,
             "routerBias" | "b1" | "b2" | "b3" => 0.5,
             _ => 1.5 / (width as f32).sqrt(),
         };
@@ -75,6 +76,7 @@ pub fn labels(config: &LayerConfig, tokens: usize) -> Labels {
             }
         }
         RouterConfig::Thor(_) => Labels { sequence: Some(5), ..Labels::default() },
+        RouterConfig::Task(router) => Labels { task: below(router.tasks), ..Labels::default() },
         _ => Labels::default(),
     }
 }

@@ -45,6 +45,7 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
         (own.b_in, packed.b_in),
         (own.w_out, packed.w_out),
         (own.b_out, packed.b_out),
+        (own.embedding, packed.embedding),
         (batch.x, pad_rows(&tokens(config, 40, count), config.d_model)),
         (backward.dy, pad_rows(&d_output(config, 40, count), config.d_model)),
     ] {

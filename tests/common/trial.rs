@@ -133,7 +133,11 @@ fn moved(inputs: &Inputs, nudge: u32) -> Inputs {
         let by = noise(u64::from(nudge), 50, values.len());
         values.iter().zip(by).map(|(v, by)| v * (1.0 + 3e-6 * by)).collect()
     };
-    let weights = LayerWeights { router: moved(&inputs.weights.router), ..inputs.weights.clone() };
+    let weights = LayerWeights {
+        router: moved(&inputs.weights.router),
+        task_embedding: inputs.weights.task_embedding.as_deref().map(moved),
+        ..inputs.weights.clone()
+    };
     Inputs { weights, x: moved(&inputs.x), d_output: Vec::new(), labels: inputs.labels.clone() }
 }
 

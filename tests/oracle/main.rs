@@ -19,4 +19,5 @@ mod properties;
 mod recorded;
 mod routing;
 mod tables;
+mod task;
 mod traffic;

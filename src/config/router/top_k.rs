@@ -118,10 +118,6 @@ impl TopK {
 
     pub(super) fn read(mut f: Fields) -> Result<Self, Error> {
         let defaults = TopK::new(f.required("k", CHOICES)?);
-        let scorings = [("softmax", Scoring::Softmax), ("sigmoid", Scoring::Sigmoid)];
-        let overs = [("all", SoftmaxOver::All), ("selected", SoftmaxOver::Selected)];
-        let renormalizes =
-            [("none", Renormalize::None), ("preDrop", Renormalize::PreDrop), ("postDrop", Renormalize::PostDrop)];
         let explorations = [("argmax", Exploration::Argmax), ("sample", Exploration::Sample)];
         let policies = [
             ("all", SecondPolicy::All),
@@ -134,9 +130,9 @@ impl TopK {
         let expert_groups = f.whole("expertGroups", EXPERTS)?.unwrap_or(defaults.expert_groups);
         let router = TopK {
             k: defaults.k,
-            scoring: f.choice("scoring", &scorings)?.unwrap_or(defaults.scoring),
-            softmax_over: f.choice("softmaxOver", &overs)?.unwrap_or(defaults.softmax_over),
-            renormalize: f.choice("renormalize", &renormalizes)?.unwrap_or(defaults.renormalize),
+            scoring: f.choice("scoring", &Scoring::NAMES)?.unwrap_or(defaults.scoring),
+            softmax_over: f.choice("softmaxOver", &SoftmaxOver::NAMES)?.unwrap_or(defaults.softmax_over),
+            renormalize: f.choice("renormalize", &Renormalize::NAMES)?.unwrap_or(defaults.renormalize),
             selection_bias: f.numbers("selectionBias")?,
             expert_groups,
             group_limit: f.whole("groupLimit", EXPERTS)?.unwrap_or(expert_groups),
@@ -189,8 +185,7 @@ impl Router for TopK {
         if let Some(bias) = &self.selection_bias {
             check_selection_bias(bias, experts)?;
         }
-        let scale = self.scale;
-        real("router.scale", f64::from(scale), scale.is_finite() && scale > 0.0, "a finite number above 0")?;
+        check_scale(self.scale)?;
         for (field, share) in [("router.jitter", self.jitter), ("router.dropout", self.dropout)] {
             real(field, f64::from(share), (0.0..1.0).contains(&share), "at least 0 and below 1")?;
         }
@@ -259,6 +254,11 @@ impl TopK {
         }
         Ok(())
     }
+}
+
+/// Checks the factor on the weights.
+pub(super) fn check_scale(scale: f32) -> Result<(), Error> {
+    real("router.scale", f64::from(scale), scale.is_finite() && scale > 0.0, "a finite number above 0")
 }
 
 /// Checks that there are as many experts as choices.

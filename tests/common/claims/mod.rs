@@ -12,7 +12,7 @@ pub mod repeats;
 pub mod routers;
 pub mod training;
 
-pub use routers::{domain, expert_choice, hash, language, noisy_top_k, sinkhorn, thor, token_then_expert, top_k};
+pub use routers::{domain, expert_choice, hash, language, noisy_top_k, sinkhorn, task, thor, token_then_expert, top_k};
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
 macro_rules! on_every_engine {
@@ -85,6 +85,11 @@ macro_rules! on_every_engine {
             domain::mixtures_that_cannot_be_are_refused,
             language::language_experts_agree_with_the_oracle,
             language::a_language_that_is_not_known_is_refused,
+            task::task_routing_agrees_with_the_oracle,
+            task::all_tokens_of_a_task_have_its_experts_whatever_they_are,
+            task::the_network_of_a_task_gives_the_bits_of_the_layer,
+            task::what_a_task_network_cannot_be_made_of_is_refused,
+            task::a_step_moves_the_embeddings_of_the_tasks_that_came,
             token_then_expert::token_then_expert_agrees_with_the_oracle,
             token_then_expert::the_golden_example_comes_out_in_every_form,
             token_then_expert::one_nomination_is_batch_priority_with_one_choice,

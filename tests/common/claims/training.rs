@@ -46,7 +46,7 @@ pub async fn an_update_is_the_weight_minus_the_rate_times_the_gradient(engine: &
     layer.apply_sgd(rate).await.expect("there are gradients");
     let after = layer.weights().await.expect("weights can be read");
     for (name, _) in shapes(&config) {
-        let array = |weights: &LayerWeights| weights.get(name).expect("the layer has every array").to_vec();
+        let array = |weights: &LayerWeights| weights.get(name).expect("an array of the layer").to_vec();
         let (before, gradient, after) = (array(&before), array(&gradients), array(&after));
         assert!(gradient.iter().any(|g| *g != 0.0), "{name} has a gradient");
         for ((w, g), got) in before.iter().zip(&gradient).zip(&after) {

@@ -39,6 +39,7 @@ const LAYERS = {
   "domain": { router: { kind: "domain" }, mesh: { devices: 2 }, options: { domain } },
   "domain mixed": { router: { kind: "domain", mixture: new Float32Array(4).fill(0.25) }, options: { mixture } },
   "language by source": { router: { kind: "language", by: "source", table: TABLE }, options: { sourceLanguage: tokenIds } },
+  "task": { router: { kind: "task", tasks: 4, k: 2, renormalize: "preDrop" }, options: { task: domain } },
   "language by target": { router: { kind: "language", by: "target" }, options: { targetLanguage: domain } },
   "tokenThenExpert": { router: { kind: "tokenThenExpert", nominate: 2 } },
   "tokenThenExpert, deferred": { router: { kind: "tokenThenExpert", nominate: 3, k: 1, key: "margin", deferred: true, rounds: 20 } },
@@ -77,6 +78,10 @@ const CONFIGS = {
   "a training that draws nothing": [{ router: { kind: "thor", per: "ensemble" } }, "router.per"],
   "no expert of a draw": [{ router: { kind: "thor", k: 0 } }, "router.k"],
   "a mixture below 0": [{ router: { kind: "domain", mixture: new Float32Array([0, -1, 0, 0]) } }, "router.mixture[1]"],
+  "a gate that reads tokens beside tasks": [
+    { router: { kind: "task", tasks: 2, k: 1 }, sharedExpert: { dFf: 4, gate: true } },
+    "sharedExpert.gate",
+  ],
   "neither source nor target": [{ router: { kind: "language" } }, "router.by"],
   "a language of an expert that is not there": [
     { router: { kind: "language", by: "source", table: new Uint32Array([4]) } },
@@ -99,6 +104,8 @@ const CALLS = {
   "a mixture without room": ["domain", { domain, mixture }, "INVALID_ARGUMENT", "mixture"],
   "half a mixture": ["domain mixed", { mixture: mixture.subarray(1) }, "WRONG_LENGTH", "mixture"],
   "a mixture that is not typed": ["domain mixed", { mixture: [...mixture] }, "INVALID_ARGUMENT", "mixture"],
+  "no task": ["task", {}, "MISSING_LABELS", "task"],
+  "a task that is not there": ["task", { task: tokenIds }, "INVALID_ARGUMENT", "task[2]"],
   "no language": ["language by source", {}, "MISSING_LABELS", "sourceLanguage"],
   "a language that is not known": ["language by target", { targetLanguage: tokenIds }, "INVALID_ARGUMENT", "targetLanguage"],
 };
@@ -150,6 +157,22 @@ function claims() {
       ),
     );
   }
+  Object.assign(
+    all,
+    everywhere("the network of a task gives what the layer gives for it", (place) =>
+      withLayer(place, configOf(LAYERS.task), async (layer) => {
+        const { config, weights } = await layer.taskNetwork(1);
+        assertEqual("experts", config.experts, 2);
+        const want = await layer.forward(X, { task: new Uint32Array(TOKENS).fill(1) });
+        await withLayer(place, config, async (alone) => {
+          await alone.setWeights(weights);
+          assertEqual("output", [...(await alone.forward(X)).output], [...want.output]);
+        });
+        await assertCode("no such task", "INVALID_ARGUMENT", () => layer.taskNetwork(4));
+        await assertCode("half a task", "INVALID_ARGUMENT", () => layer.taskNetwork(0.5));
+      }),
+    ),
+  );
   for (const [what, [config, field]] of Object.entries(CONFIGS)) {
     Object.assign(
       all,

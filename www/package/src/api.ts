@@ -383,6 +383,26 @@ export interface LanguageRouterConfig {
   exchange?: "none" | "all2all";
 }
 
+/**
+ * Each task takes its `k` best experts, for all of its tokens (Kudugunta et al. 2021): the router reads a learned embedding of the
+ * task instead of the token. Needs `task` in `forward`. Not with `sharedExpert.gate`, which reads tokens.
+ */
+export interface TaskRouterConfig {
+  kind: "task";
+  /** Number of tasks. */
+  tasks: number;
+  /** Experts per task. */
+  k: number;
+  /** As in `"topK"`. */
+  scoring?: "softmax" | "sigmoid";
+  /** As in `"topK"`. */
+  softmaxOver?: "all" | "selected";
+  /** As in `"topK"`. */
+  renormalize?: "none" | "preDrop" | "postDrop";
+  /** As in `"topK"`. */
+  scale?: number;
+}
+
 /** What every function without a runtime takes. */
 export interface ToolOptions {
   /** Where the WebAssembly module is, as in {@link RuntimeOptions}. */
@@ -494,7 +514,8 @@ export type RouterConfig =
   | TokenThenExpertRouterConfig
   | ThorRouterConfig
   | DomainRouterConfig
-  | LanguageRouterConfig;
+  | LanguageRouterConfig
+  | TaskRouterConfig;
 
 /** What a forward can bring back. */
 export type ForwardRead = "output" | "routing" | "losses" | "traffic" | "scores" | "solver";
@@ -521,7 +542,7 @@ export interface ForwardOptions {
   sourceLanguage?: Uint32Array;
   /** `[T]`: the language that it is to become, for `"language"` by target. */
   targetLanguage?: Uint32Array;
-  /** `[T]`, for routers that use them. */
+  /** `[T]`: the task of each token's text, for `"task"`. */
   task?: Uint32Array;
   /**
    * Stop once it is known who goes where: no expert runs. Neither output nor traffic can be read (by default routing and losses
@@ -581,6 +602,12 @@ export interface MoeLayer {
    */
   backward(dOutput: Float32Array, options?: BackwardOptions): Promise<LayerGradients>;
   /**
+   * The `k` experts of one task as a layer of their own, for a layer of kind `"task"`: it is dropless, on one device, and needs no
+   * `task`. Of the task's tokens it makes, bit for bit on the same device, what the whole layer makes where that drops none.
+   * @throws {@link WebMoeError} `INVALID_ARGUMENT` for another router, a task that is not there, or identities; `DISPOSED`.
+   */
+  taskNetwork(task: number): Promise<TaskNetwork>;
+  /**
    * Moves the weights by the gradients of the last backward, on the device.
    * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `OUT_OF_ORDER`, `DISPOSED`.
    */
@@ -623,6 +650,16 @@ export interface LayerWeights {
   sharedGate?: Float32Array;
   /** `[experts, dModel]`, all of them, with learned noise: the width of the noise on the router's logits */
   noise?: Float32Array;
+  /** `[tasks, dModel]`, of a `"task"` layer: what its router reads */
+  taskEmbedding?: Float32Array;
+}
+
+/** The experts of one task. */
+export interface TaskNetwork {
+  /** For `createLayer`. */
+  config: LayerConfig;
+  /** For `setWeights`. */
+  weights: LayerWeights;
 }
 
 /** What a forward brings back; what was not read is absent. */

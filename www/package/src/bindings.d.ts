@@ -32,6 +32,7 @@ declare module "#bindings" {
     setWeights(weights: Partial<import("./api.js").LayerWeights>): Promise<void>;
     forward(x: Float32Array, options?: import("./engine.js").EngineForwardOptions): Promise<import("./api.js").LayerOutput>;
     backward(dOutput: Float32Array, options?: import("./api.js").BackwardOptions): Promise<import("./api.js").LayerGradients>;
+    taskNetwork(task: number): Promise<import("./api.js").TaskNetwork>;
     applyGradients(update: import("./api.js").GradientUpdate): Promise<void>;
     dispose(): void;
     free(): void;

@@ -12,6 +12,7 @@ import type {
   LayerGradients,
   LayerOutput,
   LayerWeights,
+  TaskNetwork,
 } from "./api.js";
 
 /** Why a device is gone. */
@@ -31,6 +32,7 @@ export interface EngineLayer {
   setWeights(weights: Partial<LayerWeights>): Promise<void>;
   forward(x: Float32Array, options: EngineForwardOptions): Promise<LayerOutput>;
   backward(dOutput: Float32Array, options: BackwardOptions): Promise<LayerGradients>;
+  taskNetwork(task: number): Promise<TaskNetwork>;
   applyGradients(update: GradientUpdate): Promise<void>;
   /** Frees everything. */
   release(): void;

@@ -48,6 +48,10 @@ export class Layer implements MoeLayer {
     return this.#calls.run(() => this.#engine.backward(dOutput, options));
   }
 
+  taskNetwork(task: number) {
+    return this.#calls.run(() => this.#engine.taskNetwork(task));
+  }
+
   applyGradients(update: GradientUpdate) {
     return this.#calls.run(() => this.#engine.applyGradients(update));
   }

@@ -82,6 +82,10 @@ class LocalLayer implements EngineLayer {
     return this.#layer.backward(dOutput, options);
   }
 
+  taskNetwork(task: number) {
+    return this.#layer.taskNetwork(task);
+  }
+
   applyGradients(update: GradientUpdate) {
     return this.#layer.applyGradients(update);
   }

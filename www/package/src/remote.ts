@@ -104,6 +104,10 @@ class RemoteLayer implements EngineLayer {
     return this.#call("backward", [dOutput, options]);
   }
 
+  taskNetwork(task: number) {
+    return this.#call("taskNetwork", [task]);
+  }
+
   applyGradients(update: GradientUpdate) {
     return this.#call("applyGradients", [update]);
   }

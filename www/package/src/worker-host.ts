@@ -4,7 +4,7 @@ import type { EngineLayer, Lost } from "./engine.js";
 import type { Listener } from "./progress.js";
 
 /** The calls on a layer that cross. */
-export type LayerCall = "weights" | "setWeights" | "forward" | "backward" | "applyGradients";
+export type LayerCall = "weights" | "setWeights" | "forward" | "backward" | "taskNetwork" | "applyGradients";
 
 /** What such a call takes. */
 export type LayerArguments<C extends LayerCall> = Parameters<EngineLayer[C]>;

@@ -17,6 +17,7 @@ pub mod hash;
 pub mod language;
 pub mod noisy_top_k;
 pub mod sinkhorn;
+pub mod task;
 pub mod thor;
 pub mod token_then_expert;
 pub mod top_k;
@@ -48,6 +49,7 @@ pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
         thor::examples,
         domain::examples,
         language::examples,
+        task::examples,
     ];
     all.into_iter().flat_map(|examples| examples(experts)).collect()
 }

@@ -8,11 +8,12 @@ import type { Control, RouterKind, Values } from "./kind";
 import { language } from "./language";
 import { noisyTopK } from "./noisyTopK";
 import { sinkhorn } from "./sinkhorn";
+import { task } from "./task";
 import { thor } from "./thor";
 import { tokenThenExpert } from "./tokenThenExpert";
 import { topK } from "./topK";
 
-export const ROUTERS: readonly RouterKind[] = [topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language];
+export const ROUTERS: readonly RouterKind[] = [topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language, task];
 
 /** A router as the visitor chose it. */
 export interface RouterChoice {
