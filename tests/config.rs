@@ -362,6 +362,8 @@ fn experts_that_must_be_full_must_find_tokens_enough() {
         fixed.tokens_per_group(4),
         Err(Error::TooManyPlaces { experts: 8, slots: 4, tokens: 4, most: 2, places: 32, found: 8 })
     );
+    let balanced = parse(&with(json!({ "router": { "kind": "expertChoice" }, "lossWeights": { "loadBalance": 1 } })));
+    assert_eq!(balanced.map_err(|e| e.code()), Err("UNKNOWN_LOSS"), "there is no loss to balance what is balanced");
     let known = parse(&with(
         json!({ "router": { "kind": "expertChoice", "softmaxOver": "tokens" }, "lossWeights": { "importance": 1 } }),
     ));

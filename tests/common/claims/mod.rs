@@ -59,6 +59,7 @@ macro_rules! on_every_engine {
             expert_choice::no_token_has_more_experts_than_it_may_and_every_expert_is_full,
             expert_choice::a_batch_with_too_few_tokens_for_its_places_is_refused_with_the_rule,
             expert_choice::every_expert_takes_exactly_as_many_tokens_as_it_may,
+            expert_choice::groups_of_one_position_do_not_look_ahead,
             expert_choice::thousands_of_tokens_are_ranked_exactly,
             sinkhorn::sinkhorn_agrees_with_the_oracle,
             sinkhorn::prices_even_out_what_the_tokens_ask_for,

@@ -38,6 +38,19 @@ fn every_expert_has_exactly_c_tokens() {
 }
 
 #[test]
+fn a_token_has_as_many_experts_as_the_factor_on_average() {
+    for (tokens, experts, factor) in [(64, 8, 2.0), (64, 8, 0.5), (30, 5, 1.0), (12, 4, 4.0)] {
+        let values = normal(10, tokens, experts);
+        let c = (tokens as f64 * factor / experts as f64) as usize;
+        let plan = choose(Scores::new(&values, experts), c).expect("c of T");
+        let mut histogram = vec![0; experts + 1];
+        plan.experts.iter().for_each(|chosen| histogram[chosen.len()] += 1);
+        let mean = histogram.iter().enumerate().map(|(j, count)| (j * count) as f64).sum::<f64>() / tokens as f64;
+        assert_eq!(mean, factor, "{tokens}×{experts}: {histogram:?}");
+    }
+}
+
+#[test]
 fn an_expert_takes_nobody_before_a_better_one() {
     let values = normal(2, 30, 5);
     let scores = Scores::new(&values, 5);

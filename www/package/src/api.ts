@@ -259,7 +259,8 @@ export interface ExpertChoiceRouterConfig {
   softmaxOver?: "experts" | "tokens";
   /**
    * No token has more experts. Pairs are taken by descending score while both sides have room, and experts that this leaves short
-   * get their tokens by exchanges. `forward` refuses a batch with more places than such tokens fill: code `TOO_MANY_PLACES`.
+   * get their tokens by exchanges, up to 32 in a group: where most scores are equal, places may stay empty. `forward` refuses a
+   * batch with more places than such tokens fill: code `TOO_MANY_PLACES`.
    */
   maxExpertsPerToken?: number;
   /** Rounds, up to 1000, in which tokens give back experts beyond `maxExpertsPerToken`; default 64. */

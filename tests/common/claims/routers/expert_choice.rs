@@ -10,7 +10,7 @@ use webmoe::reference::routing::expert_choice::choose;
 use webmoe::session::{ForwardOptions, Read};
 
 use super::super::super::engine::{layer, layer_of};
-use super::super::super::inputs::{tokens, weights};
+use super::super::super::inputs::{bits, tokens, weights};
 use super::super::super::trial::{Trial, check_trials};
 use super::{layer_with, routing, run};
 
@@ -172,6 +172,33 @@ pub async fn every_expert_takes_exactly_as_many_tokens_as_it_may(engine: &Rc<Eng
                 .collect();
             places.sort_unstable();
             assert_eq!(places, (0..slots as i32).collect::<Vec<_>>(), "expert {e}: one token a slot");
+        }
+    }
+}
+
+/// Tokens of eight sequences, position by position, a group each: whatever comes later in any sequence changes nothing before.
+pub async fn groups_of_one_position_do_not_look_ahead(engine: &Rc<Engine>) {
+    let (positions, sequences) = (6, 8);
+    for router in [ExpertChoice::new(1.0), over_tokens(ExpertChoice::new(1.0))] {
+        let config = LayerConfig { groups: positions, ..layer_with(4, RouterConfig::ExpertChoice(router)) };
+        let mut layer = layer_of(engine, &config, &weights(&config, 6)).await;
+        let (here, elsewhere) = (tokens(&config, 6, positions * sequences), tokens(&config, 7, positions * sequences));
+        let mut route = async |x: &[f32]| {
+            let options = ForwardOptions { train: true, read: vec![Read::Routing], ..ForwardOptions::default() };
+            layer.forward(x, &options).await.expect("a layer that runs").routing.expect("routing was read")
+        };
+        let before = route(&here).await;
+        for position in 1..positions {
+            let from = position * sequences;
+            let after = route(&[&here[..from * 6], &elsewhere[from * 6..]].concat()).await;
+            assert_eq!(after.experts[..from * 4], before.experts[..from * 4], "up to position {position}");
+            assert_eq!(after.positions[..from * 4], before.positions[..from * 4], "up to position {position}");
+            assert_eq!(
+                bits(&after.weights[..from * 4]),
+                bits(&before.weights[..from * 4]),
+                "up to position {position}"
+            );
+            assert_ne!(after.experts[from * 4..], before.experts[from * 4..], "from there on");
         }
     }
 }
