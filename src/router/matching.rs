@@ -1,4 +1,5 @@
-//! Tokens name experts and experts take tokens, in one look or in rounds: what all routers in which experts choose have in common.
+//! Tokens name experts and experts take tokens, in one look or in rounds: what all routers in which experts choose have in
+//! common.
 
 use super::{Step, slots, top_k};
 use crate::kernels::{

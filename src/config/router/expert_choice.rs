@@ -19,7 +19,8 @@ pub enum Across {
     Tokens,
 }
 
-/// Each expert takes its `c` best tokens of a group, by softmax scores: exactly balanced, with none to several experts for a token.
+/// Each expert takes its `c` best tokens of a group, by softmax scores: exactly balanced, with none to several experts for a
+/// token.
 ///
 /// # Source
 /// Zhou et al. 2022, "Mixture-of-Experts with Expert Choice Routing"; softmax over tokens: `expert_selection` of Mesh TensorFlow.
@@ -34,8 +35,8 @@ pub struct ExpertChoice {
     /// What the scores are shares of. Experts rank tokens by them, so the two choose differently.
     pub softmax_over: Across,
     /// `b`: no token has more experts. Pairs are taken by descending score while both sides have room; an expert that this leaves
-    /// short gets its tokens by exchanges with others, up to 32 in a group: only where most scores are equal are there more to make,
-    /// and places that stay empty. By factor, `c` is at most `⌊b·S/E⌋`.
+    /// short gets its tokens by exchanges with others, up to 32 in a group: only where most scores are equal are there more
+    /// to make, and places that stay empty. By factor, `c` is at most `⌊b·S/E⌋`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_experts_per_token: Option<usize>,
     /// Rounds in which tokens that more than `b` experts took give some back; read with `max_experts_per_token` alone.

@@ -55,8 +55,8 @@ pub struct TokenThenExpert {
     pub threshold: f32,
     /// What experts rank tokens by.
     pub key: Key,
-    /// A token with `k` experts is no longer asked by those that it likes less: rounds then soon end, with no token and expert that
-    /// would rather have each other. [`Key::Regret`] is [`Key::Margin`] here, since keys must not move.
+    /// A token with `k` experts is no longer asked by those that it likes less: rounds then soon end, with no token and expert
+    /// that would rather have each other. [`Key::Regret`] is [`Key::Margin`] here, since keys must not move.
     pub deferred: bool,
     /// In round `j` a token asks its `j`-th best expert, unless it has `k`; who is taken stays.
     pub immediate: bool,
