@@ -19,6 +19,7 @@ override SELECTED: u32 = 0u;     // as in route
 override SHARED_GATE: u32 = 0u;  // as in route
 override OVER_TOKENS: u32 = 0u;  // 1: scores are shares of a column; s·ds of each is left for column_backward
 override LABELS: u32 = 0u;       // 1: nothing is learned but the shared expert's gate
+override COOLED: u32 = 0u;       // 1: logits were divided by the temperature
 override RENORMALIZE: u32 = 0u;  // as in place
 override RESIDUAL: u32 = 0u;     // as in place
 
@@ -107,4 +108,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             d_logits[e] += s * d_chosen(at);
         }
     }
+    if (COOLED == 0u) { return; }
+    for (var e = 0u; e < dims.experts; e++) { d_logits[t * dims.stride + e] /= dims.temperature; }
 }

@@ -14,6 +14,8 @@
 @group(0) @binding(4) var<storage, read_write> losses: array<f32>;  // f32[G, 5]: loadBalance, loadBalanceFirst, z, importance, load
 @group(0) @binding(5) var<storage, read_write> d_share: array<f32>; // f32[G, E]: derivative by q_te, the same for every t of a group
 
+override PER_TOKEN: u32 = 0u;   // 1: f_e is a share of the tokens, where a token may take any number of experts (Nie et al. 2021)
+
 const THREADS = 64u;
 const EPSILON = 1e-10;   // of CV² = variance / (mean² + EPSILON)
 
@@ -54,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         own_z += lse * lse;
     }
     add_up(lane, own, own_z);
-    let assignments = max(total.w, 1.0);
+    let assignments = select(max(total.w, 1.0), tokens, PER_TOKEN == 1u);
     let balance = experts * total.x / assignments / tokens;
     let balance_first = experts * total.y / tokens;
     let z = total_z / tokens;

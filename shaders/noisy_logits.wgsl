@@ -1,4 +1,5 @@
-//! noisy_logits.wgsl — adds the noise to the router's logits: h = c + width · z. What they were without it is kept.
+//! noisy_logits.wgsl — adds the noise to the router's logits: h = c + width · z, or h = (c + z) / temperature. What they were
+//! without it is kept.
 //! Twin: src/kernels/noisy_logits.rs   Dispatch: linear over T·E
 //! Parts: dims, linear, finite, noisy
 
@@ -13,8 +14,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if (at >= dims.tokens * dims.experts) { return; }
     let logit = at / dims.experts * dims.stride + at % dims.experts;
     let c = finite(router[logit]);
+    clean[at] = c;
+    if (NOISE == 3u) {
+        router[logit] = finite((c + noise[at]) / dims.temperature);
+        return;
+    }
     var width = dims.noise;
     if (NOISE == 1u) { width = learned_width(router[logit + dims.experts]); }
-    clean[at] = c;
     router[logit] = finite(c + width * noise[at]);
 }

@@ -17,9 +17,9 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Across, Chooses, Domain, Draw, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Key, Language,
-    Negotiation, Noise, NoisyTopK, Renormalize, RouterConfig, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate,
-    SoftmaxOver, Task, Thor, TokenThenExpert, TopK,
+    Across, Chooses, DenseGate, DenseToSparse, Domain, Draw, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed,
+    Key, Language, Negotiation, Noise, NoisyTopK, Renormalize, RouterConfig, Schedule, Scoring, SecondPolicy, Side,
+    Sinkhorn, SinkhornGate, SoftmaxOver, Task, Thor, TokenThenExpert, TopK,
 };
 
 /// The nonlinearity of an expert.

@@ -7,6 +7,7 @@ mod choose;
 pub mod divergence;
 mod expert;
 mod gate;
+mod gumbel;
 mod lookup;
 mod losses;
 mod math;
@@ -25,7 +26,7 @@ use self::noisy::{Chosen, Noisy};
 pub use self::plan::Routing;
 use self::shared::Input;
 pub use self::traffic::{Exchange, Op, Pass, Traffic};
-use crate::config::{Gate, LayerConfig, RouterConfig, Sinkhorn};
+use crate::config::{DenseGate, Gate, LayerConfig, RouterConfig, Sinkhorn};
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::rng::{DROPOUT_LANE, JITTER_LANE, of_pass, uniform_f32};
@@ -36,7 +37,7 @@ use crate::weights::{LayerWeights, Weights};
 pub struct Forward {
     /// `[T, d]`: the sum over kept experts, and the shared expert.
     pub output: Vec<f64>,
-    /// `[T, E]`: with their noise, if the router adds any.
+    /// `[T, E]`: with noise and temperature, where they count in the weights.
     pub logits: Vec<f64>,
     /// `[T, E]`: softmax over all experts, or sigmoids.
     pub scores: Vec<f64>,
@@ -54,6 +55,8 @@ pub struct Forward {
     noisy: Option<Noisy>,
     /// `[T]`: tasks, where the router has read their embeddings in place of tokens.
     tasks: Option<Vec<usize>>,
+    /// What the logits were divided by.
+    temperature: f64,
     /// `[T]` of `[k]`: experts.
     chosen: Vec<Vec<usize>>,
     /// `[T]` of `[k]`: whether each of them is asked for a place; those that are not still weigh.
@@ -168,6 +171,17 @@ pub fn forward_exact(
     if let Some(noisy) = &noisy {
         logits = noisy.logits();
     }
+    let (mut temperature, mut softened) = (1.0, None);
+    if let RouterConfig::DenseToSparse(router) = &config.router
+        && setting.train
+    {
+        let soft = gumbel::soften(config, router, setting, &logits);
+        if router.gate == DenseGate::Gumbel {
+            temperature = router.temperature(setting.step);
+            logits.clone_from(&soft);
+        }
+        softened = Some(soft);
+    }
     let scores: Vec<f64> = match &gate {
         Some(_) if config.router.over_tokens() => {
             let of_group = |h: &[f64]| routing::over_tokens(routing::Scores::new(h, e));
@@ -178,7 +192,10 @@ pub fn forward_exact(
     };
     let choices = match setting.choices {
         Some(choices) => choose::Choices::by_tokens(choices.chunks_exact(config.k()).map(<[usize]>::to_vec).collect()),
-        None => choose::choices(config, setting, (tokens, group_tokens), &logits, &scores)?,
+        None => {
+            let by = softened.as_ref().unwrap_or(&logits);
+            choose::choices(config, setting, (tokens, group_tokens), by, &scores)?
+        }
     };
     let weigh = |(token, chosen): (usize, &Vec<usize>)| match &gate {
         Some(gate) => {
@@ -232,6 +249,7 @@ pub fn forward_exact(
         noise,
         noisy,
         tasks,
+        temperature,
         chosen,
         asked,
         raw_weights,
@@ -311,7 +329,7 @@ pub fn backward_exact(
 
         let (d_clean, d_raw) = match (&forward.noisy, &past_noise) {
             (Some(noisy), Some(losses)) => noisy.backward(token, dh, losses),
-            _ => (dh.to_vec(), Vec::new()),
+            _ => (scaled(1.0 / forward.temperature, dh), Vec::new()),
         };
         let input = product(router_input(weights, d, forward.tasks.as_deref(), x, token), noise);
         add_outer(&mut grads.router, &d_clean, &input);

@@ -72,6 +72,9 @@ fn words(config: &LayerConfig) -> String {
         "noiseEpsilon",
         "noiseStd",
         "rounds",
+        "startTemperature",
+        "endTemperature",
+        "schedule",
     ];
     const USUAL: [&str; 2] = ["argmax", "all"];
     let value = |value: &serde_json::Value| match value {

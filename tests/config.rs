@@ -2,7 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use serde_json::{Value, json};
-use webmoe::config::{Draw, LayerConfig, NoisyTopK, RawLayerConfig, RouterConfig, Thor, TopK};
+use webmoe::config::{DenseToSparse, Draw, LayerConfig, NoisyTopK, RawLayerConfig, RouterConfig, Thor, TopK};
 use webmoe::error::Error;
 use webmoe::weights::{LayerWeights, Weights, check_array};
 
@@ -191,7 +191,8 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "selectionBias": [1, "b"] })), "router.selectionBias[1]", "\"b\"");
     let unknown = parse(&with(json!({ "router": { "kind": "topP" } }))).expect_err("no such router");
     let known =
-        "topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language, task".to_owned();
+        "topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, denseToSparse";
+    let known = known.to_owned();
     assert_eq!(unknown, Error::UnknownRouter { kind: "topP".to_owned(), known });
     assert_eq!(unknown.code(), "UNKNOWN_ROUTER");
 }
@@ -441,6 +442,37 @@ fn devices_that_agree_by_a_handshake_may_share_a_group() {
     }
     assert_eq!(meshed(handshake, json!(3)), Err(Error::GroupsNotDivisible { groups: 3, devices: 4 }));
     assert_eq!(meshed(json!({}), json!(2)), Err(Error::GroupsNotDivisible { groups: 2, devices: 4 }));
+}
+
+#[test]
+fn a_temperature_falls_and_stays_above_zero() {
+    let dense = |fields: Value| {
+        let mut router = json!({ "kind": "denseToSparse", "steps": 100 });
+        for (name, value) in fields.as_object().expect("an object of changes") {
+            router[name] = value.clone();
+        }
+        with(json!({ "router": router }))
+    };
+    let config = parse(&dense(json!({}))).expect("valid");
+    assert_eq!(config.router, RouterConfig::DenseToSparse(DenseToSparse::new(100)));
+    let full = dense(json!({
+        "startTemperature": 2.0, "endTemperature": 0.25, "schedule": "linear", "hardAfter": 50, "threshold": 0.0625,
+        "gate": "softmax"
+    }));
+    let config = parse(&full).expect("valid");
+    assert_eq!(serde_json::to_value(&config).expect("plain data")["router"], full["router"]);
+    assert_invalid(dense(json!({ "steps": null })), "router.steps", "missing");
+    assert_invalid(dense(json!({ "steps": 0 })), "router.steps", "0");
+    assert_invalid(dense(json!({ "hardAfter": -1 })), "router.hardAfter", "-1");
+    assert_invalid(dense(json!({ "startTemperature": 0 })), "router.startTemperature", "0");
+    assert_invalid(dense(json!({ "startTemperature": 1e60 })), "router.startTemperature", "inf");
+    assert_invalid(dense(json!({ "endTemperature": 0 })), "router.endTemperature", "0");
+    assert_invalid(dense(json!({ "endTemperature": -1 })), "router.endTemperature", "-1");
+    assert_invalid(dense(json!({ "endTemperature": 2 })), "router.endTemperature", "2");
+    assert_invalid(dense(json!({ "threshold": 0.125 })), "router.threshold", "0.125");
+    assert_invalid(dense(json!({ "threshold": -0.5 })), "router.threshold", "-0.5");
+    assert_invalid(dense(json!({ "schedule": "cosine" })), "router.schedule", "\"cosine\"");
+    assert_invalid(dense(json!({ "gate": "sigmoid" })), "router.gate", "\"sigmoid\"");
 }
 
 #[test]

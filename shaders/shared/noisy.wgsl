@@ -1,6 +1,6 @@
 //! noisy.wgsl — noise on a logit: how wide it is, and how far the logit is above a threshold in such widths.
 
-override NOISE: u32 = 0u;   // 0: none, 1: of learned width, 2: of fixed width
+override NOISE: u32 = 0u;   // 0: none, 1: of learned width, 2: of fixed width, 3: Gumbel, and a temperature
 
 const LEAST_WIDTH = 1e-30;   // divides every logit without NaN
 const LARGEST_LEAD = 13.0;   // beyond it chances are 0 or 1 in f32, and their density 0

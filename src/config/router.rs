@@ -6,6 +6,7 @@ use super::read::Fields;
 use super::{LayerConfig, raw::Node};
 use crate::error::Error;
 
+mod dense_to_sparse;
 mod domain;
 mod expert_choice;
 mod hash;
@@ -17,6 +18,7 @@ mod thor;
 mod token_then_expert;
 mod top_k;
 
+pub use dense_to_sparse::{DenseGate, DenseToSparse, Schedule};
 pub use domain::Domain;
 pub use expert_choice::{Across, ExpertChoice};
 pub use hash::{Hash, Hashed};
@@ -143,6 +145,8 @@ pub enum RouterConfig {
     Task(Task),
     /// Tokens name experts, then experts choose among those that named them.
     TokenThenExpert(TokenThenExpert),
+    /// From all experts to one, as a temperature falls.
+    DenseToSparse(DenseToSparse),
 }
 
 /// What the layer must know of any router. The defaults are those of token choice.
@@ -230,13 +234,14 @@ impl RouterConfig {
             RouterConfig::Language(router) => router,
             RouterConfig::Task(router) => router,
             RouterConfig::TokenThenExpert(router) => router,
+            RouterConfig::DenseToSparse(router) => router,
         }
     }
 
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 10] = [
+        let kinds: [(&str, Read); 11] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
             ("noisyTopK", |f| NoisyTopK::read(f).map(RouterConfig::NoisyTopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
@@ -247,6 +252,7 @@ impl RouterConfig {
             ("domain", |f| Domain::read(f).map(RouterConfig::Domain)),
             ("language", |f| Language::read(f).map(RouterConfig::Language)),
             ("task", |f| Task::read(f).map(RouterConfig::Task)),
+            ("denseToSparse", |f| DenseToSparse::read(f).map(RouterConfig::DenseToSparse)),
         ];
         match f.take("kind") {
             Node::Text(kind) => match kinds.iter().find(|(known, _)| *known == kind) {

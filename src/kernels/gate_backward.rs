@@ -15,7 +15,7 @@ pub static GATE_BACKWARD: Kernel = Kernel {
     parts: &[&shader::DIMS],
     product: None,
     bindings: &[Read, Read, Read, Read, Read, Read, Read, Write],
-    constants: &["SIGMOID", "SELECTED", "SHARED_GATE", "OVER_TOKENS", "LABELS", "RENORMALIZE", "RESIDUAL"],
+    constants: &["SIGMOID", "SELECTED", "SHARED_GATE", "OVER_TOKENS", "LABELS", "COOLED", "RENORMALIZE", "RESIDUAL"],
     twin,
 };
 
@@ -83,6 +83,9 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             if experts_of[j] != NONE {
                 d_logits[(experts_of[j] & !DECLINED) as usize] += chosen[j] * through;
             }
+        }
+        if on("COOLED") {
+            d_logits[..experts].iter_mut().for_each(|d| *d /= dims.temperature);
         }
     }
 }

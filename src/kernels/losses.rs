@@ -21,7 +21,7 @@ pub static LOSSES: Kernel = Kernel {
     parts: &[&shader::DIMS],
     product: None,
     bindings: &[Read, Read, Read, Write, Write],
-    constants: &[],
+    constants: &["PER_TOKEN"],
     twin,
 };
 
@@ -33,7 +33,8 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     for g in 0..dims.groups as usize {
         let sums: Vec<(f32, f32)> = sums.f32()[2 * g * e..][..2 * e].chunks_exact(2).map(|s| (s[0], s[1])).collect();
         let demanded: Vec<f32> = demanded.u32()[g * e..][..e].iter().map(|d| *d as f32).collect();
-        let assignments = demanded.iter().sum::<f32>().max(1.0);
+        let all = demanded.iter().sum::<f32>().max(1.0);
+        let assignments = if call.constants.on("PER_TOKEN") { tokens } else { all };
         let lse = stats.f32()[4 * g * dims.group_tokens as usize..].chunks_exact(4).take(dims.group_tokens as usize);
         let balance: f32 = sums.iter().zip(&demanded).map(|(s, d)| d / assignments * s.0).sum();
         let balance_first: f32 = sums.iter().map(|s| s.1 / tokens * s.0).sum();

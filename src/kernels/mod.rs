@@ -35,6 +35,7 @@ mod normal;
 mod pairs;
 mod place;
 mod repair;
+mod reweigh;
 mod route;
 mod router_backward;
 mod router_logits;
@@ -76,6 +77,7 @@ pub use noisy_sums::NOISY_SUMS;
 pub use nominate::NOMINATE;
 pub use place::PLACE;
 pub use repair::REPAIR;
+pub use reweigh::REWEIGH;
 pub use route::ROUTE;
 pub use router_backward::ROUTER_BACKWARD;
 pub use router_logits::ROUTER_LOGITS;
@@ -280,7 +282,7 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 40] = [
+pub static ALL: [&Kernel; 41] = [
     &ROUTER_LOGITS,
     &SPREAD,
     &ROUTE,
@@ -288,6 +290,7 @@ pub static ALL: [&Kernel; 40] = [
     &DRAW,
     &NOISE,
     &NOISY_LOGITS,
+    &REWEIGH,
     &SINKHORN_TOKENS,
     &SINKHORN_EXPERTS,
     &COLUMN_SCORES,

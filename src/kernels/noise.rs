@@ -1,20 +1,21 @@
 //! Random numbers for logits.
 
+use super::gumbel::gumbel;
 use super::normal::quantile;
 use super::{Access::*, Call, Kernel, Slice, bound};
 use crate::rng::{NOISE_LANE, open_uniform_f32};
 use crate::shader;
 
-/// A standard normal number for every logit.
+/// A random number for every logit: standard normal, or Gumbel.
 ///
 /// - 1 `noise`: `f32[T, E]`
 pub static NOISE: Kernel = Kernel {
     name: "noise",
     source: include_str!("../../shaders/noise.wgsl"),
-    parts: &[&shader::DIMS, &shader::LINEAR, &shader::RNG, &shader::NORMAL],
+    parts: &[&shader::DIMS, &shader::LINEAR, &shader::RNG, &shader::NORMAL, &shader::GUMBEL],
     product: None,
     bindings: &[Write],
-    constants: &[],
+    constants: &["GUMBEL"],
     twin,
 };
 
@@ -24,6 +25,9 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let seed = u64::from(call.dims.seed_hi) << 32 | u64::from(call.dims.seed_lo);
     for (i, z) in noise.f32_mut()[..tokens * experts].iter_mut().enumerate() {
         let (token, lane) = ((i / experts) as u32, NOISE_LANE + (i % experts) as u32);
-        *z = quantile(open_uniform_f32(seed, 0, call.dims.step, token, lane));
+        *z = match call.constants.on("GUMBEL") {
+            true => gumbel(call.dims, token, lane),
+            false => quantile(open_uniform_f32(seed, 0, call.dims.step, token, lane)),
+        };
     }
 }

@@ -8,6 +8,8 @@ use super::route::finite;
 pub(super) const LEARNED: u32 = 1;
 /// NOISE: of fixed width.
 pub(super) const FIXED: u32 = 2;
+/// NOISE: Gumbel, and a temperature.
+pub(super) const GUMBEL: u32 = 3;
 
 const LEAST_WIDTH: f32 = 1e-30;
 const LARGEST_LEAD: f32 = 13.0;

@@ -1,18 +1,19 @@
 //! Logits with noise.
 
-use super::noisy::{LEARNED, learned_width};
+use super::noisy::{GUMBEL, LEARNED, learned_width};
 use super::route::finite;
 use super::{Access::*, Call, Kernel, Slice, bound};
 use crate::shader;
 
-/// `h = c + width · z`; the logits `c` are kept.
+/// `h = c + width · z`, or `h = (c + z) / temperature`; the logits `c` are kept.
 ///
 /// - 1 `noise`: `f32[T, E]`, `z`
 /// - 2 `router`: `f32[2, T, stride]`, the first half: logits, which get their noise, then what learned widths come from
 /// - 3 `clean`: `f32[T, E]`
 ///
 /// # Source
-/// Shazeer et al. 2017, section 2.1; noise of fixed width: Riquelme et al. 2021 (V-MoE), appendix A.
+/// Shazeer et al. 2017, section 2.1; noise of fixed width: Riquelme et al. 2021 (V-MoE), appendix A; with a
+/// temperature: Nie et al. 2021.
 pub static NOISY_LOGITS: Kernel = Kernel {
     name: "noisy_logits",
     source: include_str!("../../shaders/noisy_logits.wgsl"),
@@ -27,14 +28,18 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let [noise, router, clean] = bound(slices);
     let dims = call.dims;
     let (tokens, experts, stride) = (dims.tokens as usize, dims.experts as usize, dims.stride as usize);
-    let learned = call.constants.get("NOISE") == LEARNED;
+    let kind = call.constants.get("NOISE");
     for t in 0..tokens {
         let (logits, raw) = router.f32_mut()[t * stride..][..stride].split_at_mut(experts);
         for e in 0..experts {
             let c = finite(logits[e]);
-            let width = if learned { learned_width(dims, raw[e]) } else { dims.noise };
+            let z = noise.f32()[t * experts + e];
             clean.f32_mut()[t * experts + e] = c;
-            logits[e] = finite(c + width * noise.f32()[t * experts + e]);
+            logits[e] = finite(match kind {
+                GUMBEL => (c + z) / dims.temperature,
+                LEARNED => c + learned_width(dims, raw[e]) * z,
+                _ => c + dims.noise * z,
+            });
         }
     }
 }

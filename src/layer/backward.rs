@@ -105,7 +105,7 @@ pub fn record(
         b.d_share.id,
         w.d_logits.id,
     ];
-    rec.dispatch(plain(&GATE_BACKWARD, switches.gate_backward(), buffers, Grid::over(b.tokens)));
+    rec.dispatch(plain(&GATE_BACKWARD, switches.gate_backward(of.train), buffers, Grid::over(b.tokens)));
     router::record_backward(rec, config, dims, (batch, w.d_logits), router::Backward { train: of.train, weighed });
     let noise = switches.input_noise(of.train);
     // to what the router has read, through its weights, and to what the experts have, through their rows

@@ -6,7 +6,7 @@ use crate::kernels::{
     COMBINE, Constants, Dims, EXCHANGE, EXCHANGE_SPAN, EXPERT_IN, EXPERT_OUT, IDENTITY, LOSS_SUMS, LOSSES,
 };
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
-use crate::router;
+use crate::router::{self, Switches};
 use crate::shader::{Product, Tiling};
 
 /// How a forward pass is to be run.
@@ -135,7 +135,8 @@ pub fn record_losses(rec: &mut Recording, config: &LayerConfig, dims: Dims, batc
     let sums = Grid::over((dims.groups * dims.experts) as usize);
     rec.dispatch(plain(&LOSS_SUMS, vec![b.router.id, b.stats.id, b.expert_of.id, b.sums.id], sums));
     let buffers = vec![b.sums.id, b.demanded.id, b.stats.id, b.losses.id, b.d_share.id];
-    rec.dispatch(plain(&LOSSES, buffers, Grid::Direct([dims.groups, 1, 1])));
+    let constants = Switches(config).losses();
+    rec.dispatch(Dispatch { constants, ..plain(&LOSSES, buffers, Grid::Direct([dims.groups, 1, 1])) });
     router::record_losses(rec, config, dims, batch, train);
 }
 

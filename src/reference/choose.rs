@@ -7,7 +7,7 @@ mod top_k;
 
 use super::routing::token_then_expert::{self, Nominate, Rule};
 use super::routing::{self, Plan, Scores};
-use super::{Setting, lookup, sinkhorn_settings};
+use super::{Setting, gumbel, lookup, sinkhorn_settings};
 use crate::config::{Draw, Key, LayerConfig, RouterConfig, Thor, TokenThenExpert};
 use crate::error::Error;
 use crate::labels::Labels;
@@ -68,7 +68,8 @@ impl Draws<'_> {
     }
 }
 
-/// The choices of `tokens` tokens in groups of `group_tokens`; `logits`, `scores`: `f64[T, E]`, empty where nothing is scored.
+/// The choices of `tokens` tokens in groups of `group_tokens`; `logits`: `f64[T, E]`, those that
+/// choices are made by; `scores`: `f64[T, E]`; both empty where nothing is scored.
 pub(super) fn choices(
     config: &LayerConfig,
     setting: Setting,
@@ -133,6 +134,9 @@ pub(super) fn choices(
         }
         RouterConfig::Task(router) => {
             Choices::by_tokens(logits.chunks_exact(e).map(|h| routing::best(h, router.k)).collect())
+        }
+        RouterConfig::DenseToSparse(router) => {
+            Choices::by_tokens(logits.chunks_exact(e).map(|h| gumbel::choose(router, setting, h)).collect())
         }
     })
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::gate::{shares, shares_backward};
 use super::math::{dot, log_sum_exp, softmax};
-use crate::config::{Gate, LayerConfig};
+use crate::config::{Gate, LayerConfig, RouterConfig};
 
 /// Keeps the squared coefficient of variation of nothing from dividing by zero.
 const EPSILON: f64 = 1e-10;
@@ -75,6 +75,15 @@ impl Routed<'_> {
         sums
     }
 
+    /// What counts of assignments are shares of in `loadBalance`: of all, or, where a token may take any number of experts, of its
+    /// tokens (Nie et al. 2021).
+    fn whole(&self, sums: &GroupSums) -> f64 {
+        match self.config.router {
+            RouterConfig::DenseToSparse(_) => self.group_tokens as f64,
+            _ => sums.assignments(),
+        }
+    }
+
     /// Every loss by its name, not weighted:
     /// - `loadBalance`: `E Σ_e f_e P_e`, the mean over groups; `f` the share of the assignments, `P` the mean share of
     ///   the scores; 1 when balanced
@@ -92,7 +101,7 @@ impl Routed<'_> {
             let sums = self.sums(group);
             let (s, e) = (self.group_tokens as f64, self.config.experts as f64);
             let balance = |counts: &[f64], of: f64| e * dot(counts, &sums.importance) / of / s;
-            add("loadBalance", balance(&sums.demanded, sums.assignments()) / groups);
+            add("loadBalance", balance(&sums.demanded, self.whole(&sums)) / groups);
             add("loadBalanceFirst", balance(&sums.firsts, s) / groups);
             add("importance", squared_variation(&sums.importance) / groups);
             add("load", squared_variation(&sums.demanded) / groups);
@@ -117,7 +126,7 @@ impl Routed<'_> {
             let variation = squared_variation_backward(&sums.importance);
             let dq: Vec<f64> = (0..self.config.experts)
                 .map(|i| {
-                    let balance = weight("loadBalance") * sums.demanded[i] / sums.assignments()
+                    let balance = weight("loadBalance") * sums.demanded[i] / self.whole(&sums)
                         + weight("loadBalanceFirst") * sums.firsts[i] / s;
                     (e / s * balance + weight("importance") * variation[i]) / groups
                 })

@@ -2,6 +2,7 @@
 //!
 //! A router leaves behind `expert_of` and `chosen`, and either lets [`slots`] find the places or finds them itself.
 
+mod dense_to_sparse;
 mod domain;
 mod expert_choice;
 mod hash;
@@ -19,6 +20,8 @@ mod top_k;
 
 pub use solver::{Solver, report_words, state_words};
 pub use switches::Switches;
+
+use switches::{ABOVE, COVER};
 
 use crate::config::{LayerConfig, RouterConfig};
 use crate::error::Error;
@@ -97,6 +100,7 @@ pub(crate) fn record(mut step: Step) {
         RouterConfig::TokenThenExpert(router) => token_then_expert::record(&mut step, router),
         RouterConfig::Thor(_) => thor::record(&mut step),
         RouterConfig::Task(_) => task::record(&mut step),
+        RouterConfig::DenseToSparse(router) => dense_to_sparse::record(&mut step, router),
     }
 }
 
@@ -140,6 +144,9 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> D
             let threshold = router.top_p.or(router.min_score).unwrap_or(router.second_threshold);
             Dims { expert_groups, group_limit, threshold, ..dims }
         }
+        RouterConfig::DenseToSparse(router) => {
+            Dims { temperature: router.temperature(dims.step) as f32, threshold: router.threshold, ..dims }
+        }
         RouterConfig::NoisyTopK(router) => Dims { noise: noisy_top_k::width(router, dims.experts), ..dims },
         RouterConfig::ExpertChoice(_) => dims,
         RouterConfig::Sinkhorn(router) => {
@@ -171,7 +178,8 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
         | RouterConfig::Sinkhorn(_)
         | RouterConfig::Thor(_)
         | RouterConfig::TokenThenExpert(_)
-        | RouterConfig::Task(_) => Vec::new(),
+        | RouterConfig::Task(_)
+        | RouterConfig::DenseToSparse(_) => Vec::new(),
     }
 }
 

@@ -15,17 +15,23 @@ use crate::shader::Tiling;
 /// Five dispatches, and in training two before the choice: random numbers, unless they are given, and logits with noise.
 pub(super) fn record(step: &mut Step, router: &NoisyTopK) {
     step.logits();
-    let b = step.batch;
     if step.train {
-        let logits = Grid::linear(step.tokens() * step.dims.experts as usize);
-        if !step.drawn {
-            step.dispatch(&NOISE, Constants::default(), vec![b.noisy.noise.id], logits);
-        }
-        let buffers = vec![b.noisy.noise.id, b.router.id, b.noisy.clean.id];
-        step.dispatch(&NOISY_LOGITS, Constants(vec![("NOISE", kind(router, true))]), buffers, logits);
+        record_noise(step, kind(router, true));
     }
-    top_k::record_choices(step, 0, b.prices);
+    top_k::record_choices(step, 0, step.batch.prices);
     slots::record(step);
+}
+
+/// Random numbers, unless they are given, and logits with noise of a `kind`: the number of NOISE in `shaders/shared/noisy.wgsl`.
+pub(super) fn record_noise(step: &mut Step, kind: u32) {
+    let b = step.batch;
+    let logits = Grid::linear(step.tokens() * step.dims.experts as usize);
+    if !step.drawn {
+        let constants = Constants(vec![("GUMBEL", u32::from(kind == GUMBEL))]);
+        step.dispatch(&NOISE, constants, vec![b.noisy.noise.id], logits);
+    }
+    let buffers = vec![b.noisy.noise.id, b.router.id, b.noisy.clean.id];
+    step.dispatch(&NOISY_LOGITS, Constants(vec![("NOISE", kind)]), buffers, logits);
 }
 
 /// Importance and load from what would happen if the noise were drawn again: three dispatches.
@@ -58,6 +64,9 @@ pub(super) fn record_backward(
         vec![b.router.id, n.noise.id, n.clean.id, b.expert_of.id, n.odds.id, n.runner_up.id, n.d_odds.id, d_logits.id];
     rec.dispatch(plain(&NOISY_BACKWARD, constants, dims, buffers, Grid::over(b.tokens)));
 }
+
+/// The number of NOISE for Gumbel noise and a temperature.
+pub(super) const GUMBEL: u32 = 3;
 
 /// The width of fixed noise, or the least one of learned noise.
 pub(super) fn width(router: &NoisyTopK, experts: u32) -> f32 {

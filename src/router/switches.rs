@@ -1,17 +1,22 @@
 //! Override constants of the routing kernels, forward and backward, from a layer's description.
 
 use crate::config::{
-    Chooses, Exploration, Gate, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy,
-    SoftmaxOver,
+    Chooses, DenseGate, Exploration, Gate, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring,
+    SecondPolicy, SoftmaxOver,
 };
 use crate::kernels::{BLOCK, Constants};
+
+/// POLICY of `route`: the best, until their scores are the threshold's part of all.
+pub(super) const COVER: u32 = 6;
+/// POLICY of `route`: the best, as long as they score above the threshold.
+pub(super) const ABOVE: u32 = 7;
 
 /// Switches of the kernels that every router shares.
 pub struct Switches<'a>(pub &'a LayerConfig);
 
 impl Switches<'_> {
-    /// Of `route`; `biased`: what is added to the keys.
-    pub(super) fn route(&self, biased: u32, train: bool) -> Constants {
+    /// Of `route`; `biased`: what is added to the keys, `policy`: what else decides.
+    pub(super) fn route(&self, biased: u32, policy: u32) -> Constants {
         let limited = match &self.0.router {
             RouterConfig::TopK(router) => router.group_limit < router.expert_groups,
             _ => false,
@@ -23,16 +28,17 @@ impl Switches<'_> {
             ("UNCHOSEN", u32::from(self.0.router.chooses() == Chooses::Experts)),
             ("GROUP_LIMITED", u32::from(limited)),
             ("SHARED_GATE", self.shared_gate()),
-            ("POLICY", self.policy(train)),
+            ("POLICY", policy),
         ])
     }
 
-    fn policy(&self, train: bool) -> u32 {
+    /// The POLICY of `route` that the layer's router asks for.
+    pub(super) fn policy(&self, train: bool) -> u32 {
         let RouterConfig::TopK(router) = &self.0.router else { return 0 };
         match router.second_policy(train) {
             SecondPolicy::All if train && router.exploration == Exploration::Sample => 1,
-            SecondPolicy::All if router.top_p.is_some() => 6,
-            SecondPolicy::All if router.min_score.is_some() => 7,
+            SecondPolicy::All if router.top_p.is_some() => COVER,
+            SecondPolicy::All if router.min_score.is_some() => ABOVE,
             SecondPolicy::All => 0,
             SecondPolicy::Sampling => 2,
             SecondPolicy::None => 3,
@@ -68,14 +74,24 @@ impl Switches<'_> {
         ])
     }
 
-    /// Of `gate_backward`.
-    pub fn gate_backward(&self) -> Constants {
+    /// Of `losses`.
+    pub fn losses(&self) -> Constants {
+        Constants(vec![("PER_TOKEN", u32::from(matches!(self.0.router, RouterConfig::DenseToSparse(_))))])
+    }
+
+    /// Of `gate_backward`, after a pass in training or outside.
+    pub fn gate_backward(&self, train: bool) -> Constants {
+        let cooled = match &self.0.router {
+            RouterConfig::DenseToSparse(router) => train && router.gate == DenseGate::Gumbel,
+            _ => false,
+        };
         Constants(vec![
             ("SIGMOID", self.sigmoid()),
             ("SELECTED", self.selected()),
             ("SHARED_GATE", self.shared_gate()),
             ("OVER_TOKENS", u32::from(self.0.router.over_tokens())),
             ("LABELS", u32::from(!self.0.router.learned())),
+            ("COOLED", u32::from(cooled)),
             ("RENORMALIZE", self.renormalize()),
             ("RESIDUAL", u32::from(self.0.residual)),
         ])

@@ -18,8 +18,14 @@ pub(super) fn record(step: &mut Step, router: &TopK) {
 
 /// Scores and the best experts of every token; `biased` and `bias` as in `route`. One dispatch.
 pub(super) fn record_choices(step: &mut Step, biased: u32, bias: Buffer<f32>) {
+    let policy = step.switches().policy(step.train);
+    record_choices_by(step, policy, biased, bias);
+}
+
+/// [`record_choices`] by another policy than the router's own.
+pub(super) fn record_choices_by(step: &mut Step, policy: u32, biased: u32, bias: Buffer<f32>) {
     let b = step.batch;
     let buffers = vec![b.router.id, bias.id, b.expert_of.id, b.chosen.id, b.stats.id];
-    let constants = step.switches().route(biased, step.train);
+    let constants = step.switches().route(biased, policy);
     step.dispatch(&ROUTE, constants, buffers, Grid::over(step.tokens()));
 }

@@ -1,8 +1,9 @@
 //! The oracle's gradients against central differences of its own forward pass.
 
 use webmoe::config::{
-    Across, Activation, Capacity, ExpertChoice, Exploration, Key, LayerConfig, Noise, NoisyTopK, Order, Priority,
-    Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert, Slots, SoftmaxOver, TokenThenExpert, TopK,
+    Across, Activation, Capacity, DenseGate, DenseToSparse, ExpertChoice, Exploration, Key, LayerConfig, Noise,
+    NoisyTopK, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert, Slots, SoftmaxOver,
+    TokenThenExpert, TopK,
 };
 use webmoe::labels::Labels;
 use webmoe::reference::{Setting, backward_exact, forward_exact};
@@ -212,6 +213,18 @@ fn gradients_are_right_where_tokens_name_and_experts_choose() {
                 let config = LayerConfig { router, loss_weights, capacity, ..layer(TopK::new(1)) };
                 assert_differences_agree(&format!("{config:?}"), &config);
             }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_right_through_a_gumbel_softmax() {
+    for gate in [DenseGate::Gumbel, DenseGate::Softmax] {
+        for hard_after in [0, 10] {
+            let router = DenseToSparse { gate, hard_after, threshold: 0.1, ..DenseToSparse::new(10) };
+            let mut config = LayerConfig { router: RouterConfig::DenseToSparse(router), ..layer(TopK::new(2)) };
+            config.loss_weights.retain(|name, _| config.router.losses().contains(&name.as_str()));
+            assert_differences_agree(&format!("{router:?}"), &config);
         }
     }
 }

@@ -12,7 +12,9 @@ pub mod repeats;
 pub mod routers;
 pub mod training;
 
-pub use routers::{domain, expert_choice, hash, language, noisy_top_k, sinkhorn, task, thor, token_then_expert, top_k};
+pub use routers::{
+    dense_to_sparse, domain, expert_choice, hash, language, noisy_top_k, sinkhorn, task, thor, token_then_expert, top_k,
+};
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
 macro_rules! on_every_engine {
@@ -103,6 +105,10 @@ macro_rules! on_every_engine {
             token_then_expert::the_rounds_tell_how_they_ended,
             token_then_expert::with_a_handshake_experts_choose_over_all_devices,
             token_then_expert::a_handshake_is_two_exchanges_of_numbers_and_then_no_row_for_nothing,
+            dense_to_sparse::dense_to_sparse_agrees_with_the_oracle,
+            dense_to_sparse::bytes_fall_from_all_experts_to_one_with_the_temperature,
+            dense_to_sparse::outside_training_dense_to_sparse_is_top_1,
+            dense_to_sparse::a_cold_token_goes_to_an_expert_as_often_as_its_softmax_says,
             experts::experts_of_any_width_agree_with_the_oracle,
             experts::identities_agree_with_the_oracle,
             experts::residual_experts_agree_with_the_oracle,

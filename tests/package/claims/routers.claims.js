@@ -50,10 +50,14 @@ const LAYERS = {
     router: { kind: "tokenThenExpert", nominate: 2, k: 1, key: "regret", rounds: 2, exchange: "handshake" },
     mesh: { devices: 2 },
   },
+  "denseToSparse": { router: { kind: "denseToSparse", steps: 10, threshold: 0.1 }, lossWeights: { loadBalance: 0.1 }, options: { step: 3 } },
+  "denseToSparse, weighed without noise": { router: { kind: "denseToSparse", steps: 10, schedule: "linear", gate: "softmax" } },
 };
 
 /** Descriptions that cannot be, with the field that the error names. */
 const CONFIGS = {
+  "a temperature of nothing": [{ router: { kind: "denseToSparse", steps: 5, endTemperature: 0 } }, "router.endTemperature"],
+  "a threshold that nobody may reach": [{ router: { kind: "denseToSparse", steps: 5, threshold: 0.25 } }, "router.threshold"],
   "draws beside a bias on the selection": [
     { router: { kind: "topK", k: 1, exploration: "sample", selectionBias: new Float32Array(4) } },
     "router.exploration",

@@ -505,6 +505,28 @@ export interface RemoveDomainOptions extends AddDomainOptions {
   domain: number;
 }
 
+/**
+ * Tokens go to nearly all experts at first and in the end to one, as a temperature falls (EvoMoE, Nie et al. 2021). Outside
+ * training each takes its best one.
+ */
+export interface DenseToSparseRouterConfig {
+  kind: "denseToSparse";
+  /** Steps until the temperature has fallen; the step is the one given to `forward`. */
+  steps: number;
+  /** Temperature at step 0; default 1. */
+  startTemperature?: number;
+  /** Temperature from step `steps` on, above 0; default 0.5. */
+  endTemperature?: number;
+  /** How it falls; default `"exponential"`. */
+  schedule?: "exponential" | "linear";
+  /** From this step on a token takes one expert; default `steps`. */
+  hardAfter?: number;
+  /** Until then it takes all whose share in `softmax((logits + Gumbel noise) / temperature)` exceeds this; default 0.001. */
+  threshold?: number;
+  /** Weigh by that share, or by the one in the softmax of the logits as they are; default `"gumbel"`. */
+  gate?: "gumbel" | "softmax";
+}
+
 /** A router's description, discriminated by `kind`. */
 export type RouterConfig =
   | TopKRouterConfig
@@ -516,7 +538,8 @@ export type RouterConfig =
   | ThorRouterConfig
   | DomainRouterConfig
   | LanguageRouterConfig
-  | TaskRouterConfig;
+  | TaskRouterConfig
+  | DenseToSparseRouterConfig;
 
 /** What a forward can bring back. */
 export type ForwardRead = "output" | "routing" | "losses" | "traffic" | "scores" | "solver";
@@ -552,7 +575,8 @@ export interface ForwardOptions {
   routeOnly?: boolean;
   /**
    * `[T, experts]`: in training, the random numbers that the router adds to its logits, in place of those of the seed and the
-   * step; to repeat what other code did. Standard normal for `noisyTopK`; refused by routers that add none.
+   * step; to repeat what other code did. Standard normal for `noisyTopK`, Gumbel for
+   * `denseToSparse`; refused by routers that add none.
    */
   draws?: Float32Array;
   /** What to bring back; default all but the scores and the solver; `[]` reads nothing and only waits. What was not read is absent. */

@@ -11,6 +11,7 @@ use webmoe::session::{ForwardOptions, Read, Routing};
 use super::super::engine::{Passes, layer_of, passes};
 use super::super::inputs::{d_output, labels, tokens, weights};
 
+pub mod dense_to_sparse;
 pub mod domain;
 pub mod expert_choice;
 pub mod hash;
@@ -50,6 +51,7 @@ pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
         domain::examples,
         language::examples,
         task::examples,
+        dense_to_sparse::examples,
     ];
     all.into_iter().flat_map(|examples| examples(experts)).collect()
 }

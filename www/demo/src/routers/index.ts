@@ -1,6 +1,7 @@
 /** The kinds of routers that the page offers, and a visitor's choice among them. */
 
 import type { RouterConfig } from "webmoe";
+import { denseToSparse } from "./denseToSparse";
 import { domain } from "./domain";
 import { expertChoice } from "./expertChoice";
 import { hash } from "./hash";
@@ -13,7 +14,19 @@ import { thor } from "./thor";
 import { tokenThenExpert } from "./tokenThenExpert";
 import { topK } from "./topK";
 
-export const ROUTERS: readonly RouterKind[] = [topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language, task];
+export const ROUTERS: readonly RouterKind[] = [
+  topK,
+  noisyTopK,
+  expertChoice,
+  sinkhorn,
+  hash,
+  tokenThenExpert,
+  thor,
+  domain,
+  language,
+  task,
+  denseToSparse,
+];
 
 /** A router as the visitor chose it. */
 export interface RouterChoice {
