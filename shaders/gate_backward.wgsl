@@ -36,6 +36,16 @@ fn d_chosen(at: u32) -> f32 {
     return scale * (d_weight[at] / sum - across);
 }
 
+/// Of the logits of the prototype whose first expert is `first`: the token's own if there is one alone.
+fn logsumexp(t: u32, first: u32, size: u32) -> f32 {
+    if (dims.prototypes == 1u) { return stats[t].x; }
+    var largest = first;
+    for (var e = first; e < first + size; e++) {
+        if (router[t * dims.stride + e] > router[t * dims.stride + largest]) { largest = e; }
+    }
+    return router[t * dims.stride + largest] - log(router[(dims.tokens + t) * dims.stride + largest]);
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let t = id.x;
@@ -43,8 +53,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let g = t / dims.group_tokens;
     let logits_at = t * dims.stride;
     let scores_at = (dims.tokens + t) * dims.stride;
-    let lse = stats[t].x;
-    let share_of = select(1.0, 1.0 / stats[t].z, SIGMOID == 1u && stats[t].z > 0.0);
+    let summed = SIGMOID == 1u || dims.prototypes > 1u;   // else scores are shares
+    let share_of = select(1.0, 1.0 / stats[t].z, summed && stats[t].z > 0.0);
 
     scale = dims.scale;
     if (RESIDUAL == 1u) { scale *= 1.0 - chosen[t * dims.columns + dims.choices]; }
@@ -59,19 +69,25 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if (sum > 0.0) { across /= sum * sum; }
 
     // the auxiliary losses, through the shares q = scores / Σ scores
-    var mean = 0.0;
-    for (var e = 0u; e < select(dims.experts, 0u, LABELS == 1u); e++) { mean += router[scores_at + e] * share_of * d_share[g * dims.experts + e]; }
-    let z = dims.z * 2.0 / f32(dims.tokens) * lse;
-    for (var e = 0u; e < select(dims.experts, 0u, LABELS == 1u); e++) {
-        let s = router[scores_at + e];
-        var d = d_share[g * dims.experts + e] - mean;
-        if (SIGMOID == 1u) {
-            d = s * (1.0 - s) * d * share_of + z * exp(router[logits_at + e] - lse);
-        } else {
-            d = s * (d + z);
+    let size = dims.experts / dims.prototypes;
+    let scored = select(dims.experts, 0u, LABELS == 1u);
+    for (var first = 0u; first < scored; first += size) {
+        var mean = 0.0;
+        for (var e = first; e < first + size; e++) { mean += router[scores_at + e] * d_share[g * dims.experts + e]; }
+        if (SIGMOID == 1u) { mean *= share_of; }
+        let lse = logsumexp(t, first, size);
+        let z = dims.z * 2.0 / f32(dims.tokens * dims.prototypes) * lse;
+        for (var e = first; e < first + size; e++) {
+            let s = router[scores_at + e];
+            var d = (d_share[g * dims.experts + e] - mean) * share_of;
+            if (SIGMOID == 1u) {
+                d = s * (1.0 - s) * d + z * exp(router[logits_at + e] - lse);
+            } else {
+                d = s * (d + z);
+            }
+            if (OVER_TOKENS == 1u) { d = 0.0; }
+            d_logits[t * dims.stride + e] = d;
         }
-        if (OVER_TOKENS == 1u) { d = 0.0; }
-        d_logits[t * dims.stride + e] = d;
     }
     for (var e = dims.gate_at; e < dims.stride; e++) { d_logits[t * dims.stride + e] = 0.0; }
 
@@ -87,12 +103,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
     // the weights, through the chosen scores
     var inner = 0.0;
-    for (var j = 0u; j < dims.choices; j++) {
-        let at = t * dims.columns + j;
-        inner += chosen[at] * d_chosen(at);
-    }
-    if (SIGMOID == 0u && SELECTED == 0u && OVER_TOKENS == 0u) {
-        for (var e = 0u; e < dims.experts; e++) { d_logits[t * dims.stride + e] -= router[scores_at + e] * inner; }
+    for (var n = 0u; n < dims.prototypes; n++) {
+        inner = 0.0;
+        for (var j = n; j < dims.choices; j += dims.prototypes) {
+            let at = t * dims.columns + j;
+            inner += chosen[at] * d_chosen(at);
+        }
+        if (SIGMOID == 1u || SELECTED == 1u || OVER_TOKENS == 1u) { break; }
+        for (var e = n * size; e < (n + 1u) * size; e++) { d_logits[t * dims.stride + e] -= router[scores_at + e] * inner; }
     }
     for (var j = 0u; j < dims.choices; j++) {
         let at = t * dims.columns + j;

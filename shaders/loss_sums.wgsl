@@ -6,7 +6,7 @@
 @group(0) @binding(1) var<storage, read> router: array<f32>;      // f32[2, T, stride]: [1] scores
 @group(0) @binding(2) var<storage, read> stats: array<vec4f>;     // f32[T, 4]: [2] sum of scores
 @group(0) @binding(3) var<storage, read> expert_of: array<u32>;   // u32[T, k]
-@group(0) @binding(4) var<storage, read_write> sums: array<vec2f>; // f32[G, E, 2]: Σ_t of the scores' share, count of first choices
+@group(0) @binding(4) var<storage, read_write> sums: array<vec2f>; // f32[G, E, 2]: Σ_t of the scores' share, count of first choices, one of every prototype
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -18,7 +18,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     for (var t = g * dims.group_tokens; t < (g + 1u) * dims.group_tokens; t++) {
         let total = stats[t].z;
         if (total > 0.0) { importance += router[(dims.tokens + t) * dims.stride + e] / total; }
-        firsts += select(0.0, 1.0, expert_of[t * dims.choices] == e);
+        for (var j = 0u; j < dims.prototypes; j++) { firsts += select(0.0, 1.0, expert_of[t * dims.choices + j] == e); }
     }
     sums[id.x] = vec2f(importance, firsts);
 }

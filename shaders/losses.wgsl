@@ -2,7 +2,7 @@
 //! Twin: src/kernels/losses.rs   Dispatch: (G, 1, 1)
 //! Parts: dims
 //!
-//! With S tokens, importance I_e = Σ_t q_te, P_e = I_e / S, f_e = its share of the assignments and f1_e = first choices / S:
+//! With S tokens, importance I_e = Σ_t q_te, P_e = I_e / S, f_e = its share of the assignments and f1_e = its share of the first choices:
 //!   loadBalance = E·Σ_e f_e·P_e, loadBalanceFirst = E·Σ_e f1_e·P_e (Fedus, Zoph, Shazeer 2021, eq. 4; Lepikhin et al. 2020),
 //!   z = mean_t logsumexp² (Zoph et al. 2022, eq. 5), importance = CV²(I), load = CV²(assignments) (Shazeer et al. 2017).
 //! The loss of a layer is the mean over groups; counts are before drops and have no gradient.
@@ -44,11 +44,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let g = group.x;
     let experts = f32(dims.experts);
     let tokens = f32(dims.group_tokens);
+    let firsts = tokens * f32(dims.prototypes);
     var own = vec4f();   // Σ assignments·I, Σ f1·I, Σ I, Σ assignments
     for (var e = lane; e < dims.experts; e += THREADS) {
         let s = sums[g * dims.experts + e];
         let d = f32(demanded[g * dims.experts + e]);
-        own += vec4f(d * s.x, s.y / tokens * s.x, s.x, d);
+        own += vec4f(d * s.x, s.y / firsts * s.x, s.x, d);
     }
     var own_z = 0.0;
     for (var i = lane; i < dims.group_tokens; i += THREADS) {
@@ -85,6 +86,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         let cv = 2.0 * (s.x - mean_importance) / (experts * below)
             - 2.0 * variance * mean_importance / (experts * below * below);
         d_share[g * dims.experts + e] = (dims.balance * experts * f / tokens
-            + dims.balance_first * experts * s.y / (tokens * tokens) + dims.importance * cv) / groups;
+            + dims.balance_first * experts * s.y / (firsts * tokens) + dims.importance * cv) / groups;
     }
 }

@@ -4,14 +4,15 @@
 //!
 //! Larger score first, equal scores to the lower expert. Without a selection bias the order is the logits', so that scores
 //! that round to the same number, or to 0, keep it; softmax and sigmoid are monotone. NaN counts as −∞.
-//! k passes over the experts instead of a sorted list: any k up to E without private arrays.
+//! k passes over the experts instead of a sorted list: any k up to E without private arrays. Of several prototypes the best
+//! ones of all come first, then the next of all.
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read_write> router: array<f32>;    // f32[2, T, stride]: [0] logits, [1] scores, written here
 @group(0) @binding(2) var<storage, read> bias: array<f32>;            // f32[E], or f32[G, E] of logits, read if BIASED
 @group(0) @binding(3) var<storage, read_write> expert_of: array<u32>; // u32[T, k], with DECLINED where one is not asked, NONE after the last
 @group(0) @binding(4) var<storage, read_write> chosen: array<f32>;    // f32[T, columns]: score of each choice, then the shared gate
-@group(0) @binding(5) var<storage, read_write> stats: array<vec4f>;   // f32[T, 4]: logsumexp of the logits, best score, sum of scores, 0
+@group(0) @binding(5) var<storage, read_write> stats: array<vec4f>;   // f32[T, 4]: logsumexp of the logits (of prototypes: the root of their mean square), best score, sum of scores, 0
 
 override SIGMOID: u32 = 0u;       // 1: sigmoid scores, else softmax
 override SELECTED: u32 = 0u;      // 1: softmax over the chosen logits
@@ -101,25 +102,33 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     scores_at = (dims.tokens + t) * dims.stride;
     bias_at = t / dims.group_tokens * experts;
 
-    var largest = LOWEST;
-    for (var e = 0u; e < experts; e++) {
-        let h = finite(router[logits_at + e]);
-        router[logits_at + e] = h;
-        largest = max(largest, h);
-    }
-    var sum = 0.0;
-    for (var e = 0u; e < experts; e++) { sum += exp(router[logits_at + e] - largest); }
+    let size = experts / dims.prototypes;
     var highest = 0.0;
     var total = 0.0;
-    for (var e = 0u; e < experts; e++) {
-        let h = router[logits_at + e];
-        var s = exp(h - largest) / sum;
-        if (SIGMOID == 1u) { s = 1.0 / (1.0 + exp(-h)); }
-        router[scores_at + e] = s;
-        highest = max(highest, s);
-        total += s;
+    var lse = 0.0;
+    var squares = 0.0;
+    for (var first = 0u; first < experts; first += size) {
+        var largest = LOWEST;
+        for (var e = first; e < first + size; e++) {
+            let h = finite(router[logits_at + e]);
+            router[logits_at + e] = h;
+            largest = max(largest, h);
+        }
+        var sum = 0.0;
+        for (var e = first; e < first + size; e++) { sum += exp(router[logits_at + e] - largest); }
+        for (var e = first; e < first + size; e++) {
+            let h = router[logits_at + e];
+            var s = exp(h - largest) / sum;
+            if (SIGMOID == 1u) { s = 1.0 / (1.0 + exp(-h)); }
+            router[scores_at + e] = s;
+            highest = max(highest, s);
+            total += s;
+        }
+        lse = largest + log(sum);
+        squares += lse * lse;
     }
-    stats[t] = vec4f(largest + log(sum), highest, total, 0.0);
+    if (dims.prototypes > 1u) { lse = sqrt(squares / f32(dims.prototypes)); }
+    stats[t] = vec4f(lse, highest, total, 0.0);
 
     var gate = 1.0;
     if (SHARED_GATE == 1u) { gate = 1.0 / (1.0 + exp(-finite(router[logits_at + dims.gate_at]))); }
@@ -128,34 +137,37 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
     if (GROUP_LIMITED == 1u) { limit_groups(); }
     let group_size = experts / dims.expert_groups;
-    var last_key = 0.0;
-    var last = 0u;
     var chosen_largest = LOWEST;
-    // the first choice that is not after the one before it in the same order
-    let drawn_from = select(0u, 1u, POLICY == OTHERS);
+    // how many choices are not after another in the same order: the first of every prototype, and of the drawn ones
+    let firsts = dims.prototypes + select(0u, 1u, POLICY == OTHERS);
     var count = dims.choices;
     var covered = 0.0;
     let cover = dims.threshold * select(1.0, total, SIGMOID == 1u);
     for (var j = 0u; j < dims.choices; j++) {
+        var last = 0u;
+        var last_key = 0.0;
+        if (j >= firsts) {
+            last = expert_of[t * dims.choices + j - dims.prototypes];
+            last_key = key(last);
+        }
         var e_best = 0u;
         var k_best = 0.0;
         var found = false;
-        for (var e = 0u; e < experts; e++) {
+        let first = j % dims.prototypes * size;
+        for (var e = first; e < first + size; e++) {
             if (GROUP_LIMITED == 1u) {
                 let g = e / group_size;
                 if (((allowed[g / 32u] >> (g % 32u)) & 1u) == 0u) { continue; }
             }
             if (POLICY == OTHERS && e == best) { continue; }
             let v = key(e);
-            let later = j <= drawn_from || v < last_key || (v == last_key && e > last);
+            let later = j < firsts || v < last_key || (v == last_key && e > last);
             if (later && (!found || v > k_best)) { e_best = e; k_best = v; found = true; }
         }
         let score = router[scores_at + e_best];
         if ((POLICY == COVER && covered >= cover) || (POLICY == ABOVE && score <= dims.threshold)) { count = j; break; }
         covered += score;
         if (j == 0u) { best = e_best; }
-        last = e_best;
-        last_key = k_best;
         expert_of[t * dims.choices + j] = e_best;
         chosen[t * dims.columns + j] = score;
         chosen_largest = max(chosen_largest, router[logits_at + e_best]);

@@ -76,7 +76,7 @@ fn words(config: &LayerConfig) -> String {
         "endTemperature",
         "schedule",
     ];
-    const USUAL: [&str; 2] = ["argmax", "all"];
+    let usual = serde_json::json!({ "exploration": "argmax", "secondPolicy": "all", "prototypes": 1 });
     let value = |value: &serde_json::Value| match value {
         serde_json::Value::Array(values) => format!("[{} values]", values.len()),
         serde_json::Value::String(text) => text.clone(),
@@ -85,7 +85,7 @@ fn words(config: &LayerConfig) -> String {
     let fields = |object: &serde_json::Value| -> Vec<String> {
         let said = |v: &serde_json::Value| !v.is_null() && *v != false;
         let told = object.as_object().into_iter().flatten().filter(|(name, v)| !UNTOLD.contains(&&***name) && said(v));
-        let told = told.filter(|(_, v)| !v.as_str().is_some_and(|word| USUAL.contains(&word)));
+        let told = told.filter(|(name, v)| usual[name] != **v);
         told.map(|(name, v)| format!("{name} {}", value(v))).collect()
     };
     let whole = serde_json::to_value(config).expect("a description");

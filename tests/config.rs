@@ -44,7 +44,7 @@ fn what_is_left_out_has_the_documented_default() {
             "dModel": 8, "dFf": 16, "experts": 8, "identityExperts": 0, "activation": "gelu", "gated": false, "bias": false,
             "routerBias": false,
             "router": {
-                "kind": "topK", "k": 2, "scoring": "softmax", "softmaxOver": "all", "renormalize": "none",
+                "kind": "topK", "k": 2, "prototypes": 1, "scoring": "softmax", "softmaxOver": "all", "renormalize": "none",
                 "expertGroups": 1, "groupLimit": 1, "scale": 1.0, "jitter": 0.0,
                 "dropout": 0.0, "exploration": "argmax", "secondPolicy": "all", "evalSecondPolicy": "all", "secondThreshold": 0.5
             },
@@ -70,7 +70,7 @@ fn what_a_config_prints_describes_the_same_layer() {
         "dModel": 8, "dFf": 16, "experts": 8, "expertWidths": [16, 1, 7, 8, 9, 16], "identityExperts": 2,
         "activation": "silu", "gated": true, "bias": true, "routerBias": true,
         "router": {
-            "kind": "topK", "k": 3, "scoring": "sigmoid", "softmaxOver": "selected", "renormalize": "preDrop",
+            "kind": "topK", "k": 3, "prototypes": 1, "scoring": "sigmoid", "softmaxOver": "selected", "renormalize": "preDrop",
             "selectionBias": [0.0, 0.5, -1.0, 0.25, 0.0, 0.0, 0.0, 2.0], "expertGroups": 4, "groupLimit": 2,
             "scale": 2.5, "jitter": 0.5, "dropout": 0.25, "exploration": "argmax",
             "secondPolicy": "random", "evalSecondPolicy": "threshold", "secondThreshold": 0.25
@@ -603,6 +603,31 @@ fn one_setting_alone_makes_the_number_of_experts_vary() {
             changes[field] = json!(value);
             assert_invalid(router(changes), &format!("router.{field}"), got);
         }
+    }
+}
+
+#[test]
+fn prototypes_split_the_experts_evenly_and_go_with_nothing_else() {
+    let config = parse(&router(json!({ "prototypes": 4, "jitter": 0.1, "dropout": 0.1, "scale": 2 }))).expect("valid");
+    assert_eq!(config.k(), 8, "two of each");
+    assert_invalid(router(json!({ "prototypes": 3 })), "router.prototypes", "3");
+    assert_invalid(router(json!({ "prototypes": 0 })), "router.prototypes", "0");
+    let error = parse(&router(json!({ "prototypes": 8 }))).expect_err("two of one expert");
+    assert!(matches!(error, Error::TooManyChoices { k: 2, experts: 1, .. }), "{error}");
+    for other in [
+        json!({ "scoring": "sigmoid" }),
+        json!({ "softmaxOver": "selected" }),
+        json!({ "renormalize": "preDrop" }),
+        json!({ "selectionBias": [0, 0, 0, 0, 0, 0, 0, 0] }),
+        json!({ "expertGroups": 4, "groupLimit": 2 }),
+        json!({ "exploration": "sample" }),
+        json!({ "secondPolicy": "none" }),
+        json!({ "topP": 0.5 }),
+        json!({ "minScore": 0.5 }),
+    ] {
+        let mut changes = other.clone();
+        changes["prototypes"] = json!(2);
+        assert_invalid(router(changes), "router.prototypes", "2");
     }
 }
 

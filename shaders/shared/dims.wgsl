@@ -46,6 +46,7 @@ struct Dims {
     nominees: u32,        // experts that a token may name, or that are drawn for it
     identities: u32,      // experts, the last ones, that return their token as it is
     dropout: f32,         // share of the router's input that is dropped
+    prototypes: u32,      // equal runs of experts, each with a softmax and choices of its own
 }
 
 /// In `slot` and `row` of a placement: the assignment was dropped.

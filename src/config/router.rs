@@ -86,12 +86,19 @@ pub struct Gate {
     pub renormalize: Renormalize,
     /// Factor on the final weights.
     pub scale: f32,
+    /// Equal runs of experts, over each of which a softmax over all is taken; 1 for all sigmoids.
+    pub prototypes: usize,
 }
 
 impl Gate {
     /// Softmax over all experts, as it is: Switch's gate.
-    pub const SOFTMAX: Gate =
-        Gate { scoring: Scoring::Softmax, softmax_over: SoftmaxOver::All, renormalize: Renormalize::None, scale: 1.0 };
+    pub const SOFTMAX: Gate = Gate {
+        scoring: Scoring::Softmax,
+        softmax_over: SoftmaxOver::All,
+        renormalize: Renormalize::None,
+        scale: 1.0,
+        prototypes: 1,
+    };
     /// The sigmoid of each chosen logit: that of BASE layers.
     pub const SIGMOID: Gate = Gate { scoring: Scoring::Sigmoid, ..Gate::SOFTMAX };
 }

@@ -26,6 +26,8 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let (stride, columns) = (dims.stride as usize, dims.columns as usize);
     let (logits, scores) = router.f32().split_at(tokens * stride);
     let renormalize = call.constants.get("RENORMALIZE");
+    let prototypes = dims.prototypes as usize;
+    let size = experts / prototypes;
     for t in 0..tokens {
         let d_logits = &mut d_logits.f32_mut()[t * stride..][..stride];
         let chosen = &chosen.f32()[t * columns..][..columns];
@@ -50,7 +52,8 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         let experts_of = &expert_of.u32()[t * k..][..k];
         let d_share = &d_share.f32()[t / dims.group_tokens as usize * experts..][..experts];
         let (lse, total) = (stats.f32()[4 * t], stats.f32()[4 * t + 2]);
-        let share_of = if on("SIGMOID") && total > 0.0 { 1.0 / total } else { 1.0 };
+        let summed = on("SIGMOID") || prototypes > 1;
+        let share_of = if summed && total > 0.0 { 1.0 / total } else { 1.0 };
 
         let across = weighed / if sum > 0.0 { sum * sum } else { 1.0 };
         let scale = dims.scale * if residual { 1.0 - chosen[k] } else { 1.0 };
@@ -60,20 +63,29 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             _ => scale * (d_weight[j] / sum - across),
         };
 
-        let mean: f32 = s.iter().zip(d_share).map(|(s, d)| s * share_of * d).sum();
-        let z = dims.z * 2.0 / dims.tokens as f32 * lse;
-        for e in 0..experts {
-            let d = d_share[e] - mean;
-            d_logits[e] = match (on("OVER_TOKENS"), on("SIGMOID")) {
-                (true, _) => 0.0,
-                (false, true) => s[e] * (1.0 - s[e]) * d * share_of + z * exp(h[e] - lse),
-                (false, false) => s[e] * (d + z),
-            };
+        for first in (0..experts).step_by(size) {
+            let own = first..first + size;
+            let mean: f32 = s[own.clone()].iter().zip(&d_share[own.clone()]).map(|(s, d)| s * d).sum();
+            let mean = if on("SIGMOID") { mean * share_of } else { mean };
+            let lse = if prototypes == 1 { lse } else { logsumexp(&h[own.clone()], &s[own.clone()]) };
+            let z = dims.z * 2.0 / (tokens * prototypes) as f32 * lse;
+            for e in own {
+                let d = (d_share[e] - mean) * share_of;
+                d_logits[e] = match (on("OVER_TOKENS"), on("SIGMOID")) {
+                    (true, _) => 0.0,
+                    (false, true) => s[e] * (1.0 - s[e]) * d + z * exp(h[e] - lse),
+                    (false, false) => s[e] * (d + z),
+                };
+            }
         }
-        let inner: f32 = (0..k).map(|j| chosen[j] * d_chosen(j)).sum();
+        let inner = |n: usize| (n..k).step_by(prototypes).map(|j| chosen[j] * d_chosen(j)).sum::<f32>();
         if !on("SIGMOID") && !on("SELECTED") && !on("OVER_TOKENS") {
-            d_logits.iter_mut().zip(s).for_each(|(d, s)| *d -= s * inner);
+            for (n, (d, s)) in d_logits[..experts].chunks_exact_mut(size).zip(s.chunks_exact(size)).enumerate() {
+                let inner = inner(n);
+                d.iter_mut().zip(s).for_each(|(d, s)| *d -= s * inner);
+            }
         }
+        let inner = inner(0);
         for j in 0..k {
             let through = match (on("SIGMOID"), on("SELECTED")) {
                 (true, _) => (1.0 - chosen[j]) * d_chosen(j),
@@ -88,4 +100,10 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             d_logits[..experts].iter_mut().for_each(|d| *d /= dims.temperature);
         }
     }
+}
+
+/// Of the logits of a prototype, from the largest and its score.
+fn logsumexp(h: &[f32], s: &[f32]) -> f32 {
+    let largest = (1..h.len()).fold(0, |best, e| if h[e] > h[best] { e } else { best });
+    h[largest] - s[largest].ln()
 }

@@ -29,9 +29,9 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             let scores = &router.f32()[(tokens + t) * stride..][..e];
             group.chunks_exact_mut(2).zip(scores).for_each(|(sum, s)| sum[0] += s / total);
         }
-        let first = expert_of.u32()[t * call.dims.choices as usize];
-        if first < DECLINED {
-            group[2 * first as usize + 1] += 1.0;
+        let firsts = &expert_of.u32()[t * call.dims.choices as usize..][..call.dims.prototypes as usize];
+        for first in firsts.iter().filter(|first| **first < DECLINED) {
+            group[2 * *first as usize + 1] += 1.0;
         }
     }
 }

@@ -37,7 +37,8 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         let assignments = if call.constants.on("PER_TOKEN") { tokens } else { all };
         let lse = stats.f32()[4 * g * dims.group_tokens as usize..].chunks_exact(4).take(dims.group_tokens as usize);
         let balance: f32 = sums.iter().zip(&demanded).map(|(s, d)| d / assignments * s.0).sum();
-        let balance_first: f32 = sums.iter().map(|s| s.1 / tokens * s.0).sum();
+        let firsts = tokens * dims.prototypes as f32;
+        let balance_first: f32 = sums.iter().map(|s| s.1 / firsts * s.0).sum();
         let mean = sums.iter().map(|s| s.0).sum::<f32>() / experts;
         let mean_load = demanded.iter().sum::<f32>() / experts;
         let variance = sums.iter().map(|s| (s.0 - mean) * (s.0 - mean)).sum::<f32>() / experts;
@@ -53,7 +54,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         for (i, d) in d_share.f32_mut()[g * e..][..e].iter_mut().enumerate() {
             let cv = 2.0 * (sums[i].0 - mean) / (experts * below) - 2.0 * variance * mean / (experts * below * below);
             *d = (dims.balance * experts * (demanded[i] / assignments) / tokens
-                + dims.balance_first * experts * sums[i].1 / (tokens * tokens)
+                + dims.balance_first * experts * sums[i].1 / (firsts * tokens)
                 + dims.importance * cv)
                 / groups;
         }

@@ -151,6 +151,7 @@ pub struct Dims {
     pub nominees: u32,
     pub identities: u32,
     pub dropout: f32,
+    pub prototypes: u32,
 }
 
 /// Whether a kernel writes a binding.

@@ -5,13 +5,14 @@ use super::gumbel::gumbel;
 use super::{Access::*, Call, DECLINED, Dims, Kernel, NONE, Slice, bound};
 use crate::{rng, shader};
 
-/// Scores of every token and its `k` best experts: larger score first, equal scores to the lower expert.
+/// Scores of every token and its `k` best experts: larger score first, equal scores to the lower expert. Of several prototypes
+/// the best ones of all come first, then the next of all.
 ///
 /// - 1 logits and scores: `f32[2, T, stride]`, 2 `bias`: `f32[E]`, or `f32[G, E]`
 /// - 3 `expert_of`: `u32[T, k]`, with [`DECLINED`] where one is not asked and [`NONE`] after the last, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
 ///
 /// # Source
-/// Shazeer et al. 2017 (top-k), Lepikhin et al. 2020 (GShard: which second choices are asked), Fedus et al. 2021 (Switch; choices drawn in training), DeepSeek-AI 2024 (sigmoid, selection bias, group limit).
+/// Shazeer et al. 2017 (top-k), Lepikhin et al. 2020 (GShard: which second choices are asked), Fedus et al. 2021 (Switch; choices drawn in training), DeepSeek-AI 2024 (sigmoid, selection bias, group limit), Yang et al. 2021 (M6-T: prototypes).
 pub static ROUTE: Kernel = Kernel {
     name: "route",
     source: include_str!("../../shaders/route.wgsl"),
@@ -47,25 +48,21 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let biased = call.constants.get("BIASED");
     let limited = on("GROUP_LIMITED");
     let policy = call.constants.get("POLICY");
+    let prototypes = dims.prototypes as usize;
+    let size = experts / prototypes;
     let mut order: Vec<u32> = Vec::new();
     let mut keys = vec![0.0; experts];
 
     for t in 0..tokens {
         let h = &mut logits[t * stride..][..stride];
         let s = &mut scores[t * stride..][..experts];
-        for h in &mut h[..experts] {
-            *h = finite(*h);
+        let (mut lse, mut squares) = (0.0, 0.0);
+        for (h, s) in h[..experts].chunks_exact_mut(size).zip(s.chunks_exact_mut(size)) {
+            lse = score(h, s, on("SIGMOID"));
+            squares += lse * lse;
         }
-        let largest = h[..experts].iter().copied().fold(LOWEST, f32::max);
-        for (s, h) in s.iter_mut().zip(&*h) {
-            *s = exp(h - largest);
-        }
-        let sum: f32 = s.iter().sum();
-        let lse = largest + sum.ln();
-        if on("SIGMOID") {
-            s.iter_mut().zip(&*h).for_each(|(s, h)| *s = sigmoid(*h));
-        } else {
-            s.iter_mut().for_each(|s| *s /= sum);
+        if prototypes > 1 {
+            lse = (squares / prototypes as f32).sqrt();
         }
         let best = s.iter().copied().fold(0.0, f32::max);
         stats.f32_mut()[4 * t..][..4].copy_from_slice(&[lse, best, s.iter().sum(), 0.0]);
@@ -84,8 +81,8 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             draw(dims, t as u32, &mut keys);
         }
         order.clear();
-        let size = experts / dims.expert_groups as usize;
         if limited {
+            let size = experts / dims.expert_groups as usize;
             for g in best_groups(&keys, size, dims.group_limit as usize) {
                 order.extend((g * size) as u32..((g + 1) * size) as u32);
             }
@@ -97,7 +94,11 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             draw(dims, t as u32, &mut keys);
             keys[order[0] as usize] = f32::INFINITY;
         }
-        best_first(&mut order, &keys, k);
+        if prototypes == 1 {
+            best_first(&mut order, &keys, k);
+        } else {
+            best_of_each_first(&mut order, &keys, k / prototypes, size);
+        }
         let all = if on("SIGMOID") { s.iter().sum() } else { 1.0 };
         let count = match policy {
             COVER => covering(order[..k].iter().map(|e| s[*e as usize]), dims.threshold * all),
@@ -124,6 +125,28 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             decline(dims, policy, t as u32, &chosen[..k], experts_of);
         }
     }
+}
+
+/// Makes scores of the logits of a prototype, which become finite, and gives the logarithm of the sum of their exponentials.
+fn score(h: &mut [f32], s: &mut [f32], sigmoids: bool) -> f32 {
+    h.iter_mut().for_each(|h| *h = finite(*h));
+    let largest = h.iter().copied().fold(LOWEST, f32::max);
+    s.iter_mut().zip(&*h).for_each(|(s, h)| *s = exp(h - largest));
+    let sum: f32 = s.iter().sum();
+    if sigmoids {
+        s.iter_mut().zip(&*h).for_each(|(s, h)| *s = sigmoid(*h));
+    } else {
+        s.iter_mut().for_each(|s| *s /= sum);
+    }
+    largest + sum.ln()
+}
+
+/// Puts the experts with the largest keys of every run of `size` first, then those with the next ones, up to the `n`-th.
+fn best_of_each_first(order: &mut [u32], keys: &[f32], n: usize, size: usize) {
+    order.chunks_exact_mut(size).for_each(|own| best_first(own, keys, n));
+    let of_rank = |rank: usize| order.iter().skip(rank).step_by(size).copied().collect::<Vec<u32>>();
+    let first: Vec<u32> = (0..n).flat_map(of_rank).collect();
+    order[..first.len()].copy_from_slice(&first);
 }
 
 /// Puts the experts with the `n` largest keys first, equal ones by number.

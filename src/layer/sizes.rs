@@ -127,6 +127,7 @@ impl Sizes {
             blocks: blocks.max(1),
             d4: (self.d / 4) as u32,
             expert_groups: 1,
+            prototypes: config.router.gate().map_or(1, |gate| gate.prototypes as u32),
             group_limit: 1,
             scale: config.router.gate().map_or(1.0, |gate| gate.scale),
             jitter: config.router.jitter(),

@@ -1,18 +1,28 @@
 //! From logits to scores and the weights of choices, and back.
 //!
 //! # Source
-//! Fedus, Dean, Zoph 2022, the section on routing.
+//! Fedus, Dean, Zoph 2022, the section on routing; prototypes: Yang et al. 2021 (M6-T).
 
-use super::math::{dot, sigmoid, softmax, softmax_backward};
+use super::math::{dot, scaled, sigmoid, softmax, softmax_backward};
 use crate::config::{Gate, Renormalize, Scoring, SoftmaxOver};
 
 /// Keeps a sum of weights that all vanish from dividing zero by zero.
 const EPSILON: f64 = 1e-20;
 
-/// Scores `f64[E]` of one token: softmax over all experts, or one sigmoid each.
+/// The parts of a row of experts over which a softmax is taken.
+pub(super) fn prototypes<'a>(gate: &Gate, row: &'a [f64]) -> impl Iterator<Item = &'a [f64]> {
+    row.chunks_exact(row.len() / gate.prototypes)
+}
+
+/// The gradient of a token's logits from the gradient `dp` of their softmax `p` over each prototype.
+fn scores_backward(gate: &Gate, p: &[f64], dp: &[f64]) -> Vec<f64> {
+    prototypes(gate, p).zip(prototypes(gate, dp)).flat_map(|(p, dp)| softmax_backward(p, dp)).collect()
+}
+
+/// Scores `f64[E]` of one token: softmax over all experts, or those of each prototype, or one sigmoid each.
 pub(super) fn scores(gate: &Gate, h: &[f64]) -> Vec<f64> {
     match gate.scoring {
-        Scoring::Softmax => softmax(h),
+        Scoring::Softmax => prototypes(gate, h).flat_map(softmax).collect(),
         Scoring::Sigmoid => h.iter().map(|h| sigmoid(*h)).collect(),
     }
 }
@@ -28,10 +38,10 @@ pub(super) fn over_tokens_backward(scores: &[f64], d_scores: &[f64], experts: us
     dh
 }
 
-/// Scores as shares of one: the softmax itself, or `s / Σ s`.
+/// Scores as shares of one: the softmax itself, over as many as there are, or `s / Σ s`.
 pub(super) fn shares(gate: &Gate, scores: &[f64]) -> Vec<f64> {
     match gate.scoring {
-        Scoring::Softmax => scores.to_vec(),
+        Scoring::Softmax => scaled(1.0 / gate.prototypes as f64, scores),
         Scoring::Sigmoid => {
             let sum: f64 = scores.iter().sum();
             scores.iter().map(|s| s / sum).collect()
@@ -42,7 +52,7 @@ pub(super) fn shares(gate: &Gate, scores: &[f64]) -> Vec<f64> {
 /// The gradient of the logits from the gradient `dq` of the shares.
 pub(super) fn shares_backward(gate: &Gate, scores: &[f64], dq: &[f64]) -> Vec<f64> {
     match gate.scoring {
-        Scoring::Softmax => softmax_backward(scores, dq),
+        Scoring::Softmax => scaled(1.0 / gate.prototypes as f64, &scores_backward(gate, scores, dq)),
         Scoring::Sigmoid => {
             let sum: f64 = scores.iter().sum();
             let mean = dot(scores, dq) / sum;
@@ -72,7 +82,7 @@ pub(super) fn raw_weights_backward(gate: &Gate, scores: &[f64], chosen: &[usize]
         spread[e] = value;
     }
     match gate.scoring {
-        Scoring::Softmax if !selected => softmax_backward(scores, &spread),
+        Scoring::Softmax if !selected => scores_backward(gate, scores, &spread),
         _ => spread,
     }
 }

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::gate::{shares, shares_backward};
-use super::math::{dot, log_sum_exp, softmax};
+use super::gate::{prototypes, shares, shares_backward};
+use super::math::{dot, log_sum_exp, scaled, softmax};
 use crate::config::{Gate, LayerConfig, RouterConfig};
 
 /// Keeps the squared coefficient of variation of nothing from dividing by zero.
@@ -33,7 +33,7 @@ pub(super) struct Routed<'a> {
 struct GroupSums {
     /// Assignments before drops.
     demanded: Vec<f64>,
-    /// First choices.
+    /// First choices, one of every prototype.
     firsts: Vec<f64>,
     /// Sum of the shares `q` of the scores.
     importance: Vec<f64>,
@@ -65,7 +65,7 @@ impl Routed<'_> {
         for token in group * self.group_tokens..(group + 1) * self.group_tokens {
             for (rank, &e) in self.chosen[token].iter().enumerate() {
                 sums.demanded[e] += if self.asked[token][rank] { 1.0 } else { 0.0 };
-                sums.firsts[e] += if rank == 0 { 1.0 } else { 0.0 };
+                sums.firsts[e] += if rank < self.gate().prototypes { 1.0 } else { 0.0 };
             }
             if !self.scores.is_empty() {
                 let shares = shares(&self.gate(), self.row(self.scores, token));
@@ -88,7 +88,7 @@ impl Routed<'_> {
     /// - `loadBalance`: `E Σ_e f_e P_e`, the mean over groups; `f` the share of the assignments, `P` the mean share of
     ///   the scores; 1 when balanced
     /// - `loadBalanceFirst`: the same with `f` the share of the first choices (GShard)
-    /// - `z`: the mean over tokens of the squared log-sum-exp of the logits
+    /// - `z`: the mean over tokens, and prototypes, of the squared log-sum-exp of the logits
     /// - `importance`: the squared coefficient of variation of `Σ_t q_te`, the mean over groups
     /// - `load`: the same of the demanded counts
     pub(super) fn values(&self) -> BTreeMap<&'static str, f64> {
@@ -102,12 +102,14 @@ impl Routed<'_> {
             let (s, e) = (self.group_tokens as f64, self.config.experts as f64);
             let balance = |counts: &[f64], of: f64| e * dot(counts, &sums.importance) / of / s;
             add("loadBalance", balance(&sums.demanded, self.whole(&sums)) / groups);
-            add("loadBalanceFirst", balance(&sums.firsts, s) / groups);
+            add("loadBalanceFirst", balance(&sums.firsts, s * self.gate().prototypes as f64) / groups);
             add("importance", squared_variation(&sums.importance) / groups);
             add("load", squared_variation(&sums.demanded) / groups);
         }
         for token in 0..self.logits.len() / self.config.experts {
-            add("z", log_sum_exp(self.row(self.logits, token)).powi(2) / tokens);
+            let gate = self.gate();
+            let squares = prototypes(&gate, self.row(self.logits, token)).map(|h| log_sum_exp(h).powi(2));
+            add("z", squares.sum::<f64>() / gate.prototypes as f64 / tokens);
         }
         values
     }
@@ -127,15 +129,17 @@ impl Routed<'_> {
             let dq: Vec<f64> = (0..self.config.experts)
                 .map(|i| {
                     let balance = weight("loadBalance") * sums.demanded[i] / self.whole(&sums)
-                        + weight("loadBalanceFirst") * sums.firsts[i] / s;
+                        + weight("loadBalanceFirst") * sums.firsts[i] / (s * self.gate().prototypes as f64);
                     (e / s * balance + weight("importance") * variation[i]) / groups
                 })
                 .collect();
             for token in group * self.group_tokens..(group + 1) * self.group_tokens {
-                let h = self.row(self.logits, token);
-                let dz = weight("z") * 2.0 / tokens * log_sum_exp(h);
-                let through_shares = shares_backward(&self.gate(), self.row(self.scores, token), &dq);
-                dh.extend(through_shares.iter().zip(softmax(h)).map(|(shares, p)| shares + dz * p));
+                let gate = self.gate();
+                let dz = weight("z") * 2.0 / (tokens * gate.prototypes as f64);
+                let of_prototype = |h: &[f64]| scaled(dz * log_sum_exp(h), &softmax(h));
+                let through_z = prototypes(&gate, self.row(self.logits, token)).flat_map(of_prototype);
+                let through_shares = shares_backward(&gate, self.row(self.scores, token), &dq);
+                dh.extend(through_shares.iter().zip(through_z).map(|(shares, z)| shares + z));
             }
         }
         dh

@@ -230,6 +230,17 @@ fn gradients_are_right_through_a_gumbel_softmax() {
 }
 
 #[test]
+fn gradients_are_right_for_prototypes() {
+    let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
+    for k in [1, 2] {
+        let router = TopK { prototypes: 2, ..TopK::new(k) };
+        assert_differences_agree(&format!("k = {k}"), &layer(router.clone()));
+        let residual = LayerConfig { shared_expert, residual: true, ..layer(router) };
+        assert_differences_agree(&format!("k = {k}, residual"), &residual);
+    }
+}
+
+#[test]
 fn gradients_are_right_for_a_residual_expert() {
     let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
     for scoring in [Scoring::Softmax, Scoring::Sigmoid] {

@@ -8,6 +8,7 @@ const CONTROLS = [
   ["k", (page) => page.set("k", 3)],
   ["scoring", (page) => page.choose("scoring", "sigmoid")],
   ["renormalisation", (page) => page.choose("renormalize", "preDrop")],
+  ["prototypes", (page) => page.set("prototypes", 1)],
   ["draws instead of the best", (page) => page.choose("exploration", "sample")],
   ["second choices by chance", (page) => page.choose("secondPolicy", "random")],
   ["as many experts as cover a share", (page) => page.choose("takes", "topP")],

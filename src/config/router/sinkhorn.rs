@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::top_k::check_choices;
-use super::{Gate, Renormalize, Router, Scoring, SoftmaxOver};
+use super::{Gate, Router, Scoring};
 use crate::config::LayerConfig;
 use crate::config::check::{real, whole};
 use crate::config::limits::{CHOICES, ITERATIONS};
@@ -72,7 +72,7 @@ impl Router for Sinkhorn {
             SinkhornGate::Sigmoid => Scoring::Sigmoid,
             SinkhornGate::Softmax => Scoring::Softmax,
         };
-        Some(Gate { scoring, softmax_over: SoftmaxOver::All, renormalize: Renormalize::None, scale: 1.0 })
+        Some(Gate { scoring, ..Gate::SOFTMAX })
     }
 
     fn check(&self, layer: &LayerConfig) -> Result<(), Error> {

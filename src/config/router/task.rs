@@ -37,7 +37,7 @@ pub struct Task {
 impl Task {
     /// `k` choices for each of `tasks` tasks, by plain softmax scores.
     pub fn new(tasks: usize, k: usize) -> Self {
-        let Gate { scoring, softmax_over, renormalize, scale } = Gate::SOFTMAX;
+        let Gate { scoring, softmax_over, renormalize, scale, .. } = Gate::SOFTMAX;
         Task { tasks, k, scoring, softmax_over, renormalize, scale }
     }
 
@@ -62,7 +62,7 @@ impl Router for Task {
 
     fn gate(&self) -> Option<Gate> {
         let Task { scoring, softmax_over, renormalize, scale, .. } = *self;
-        Some(Gate { scoring, softmax_over, renormalize, scale })
+        Some(Gate { scoring, softmax_over, renormalize, scale, ..Gate::SOFTMAX })
     }
 
     fn check(&self, layer: &LayerConfig) -> Result<(), Error> {

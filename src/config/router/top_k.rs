@@ -44,8 +44,10 @@ pub enum SecondPolicy {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TopK {
-    /// Experts chosen by each token, `1..=E`.
+    /// Experts chosen by each token, `1..=E`; of every prototype.
     pub k: usize,
+    /// Equal runs of experts, each with a softmax and `k` choices of its own, whose outputs add up (M6-T).
+    pub prototypes: usize,
     /// How logits become scores.
     pub scoring: Scoring,
     /// Over which experts the softmax is taken; read only for [`Scoring::Softmax`].
@@ -88,6 +90,7 @@ impl TopK {
     pub fn new(k: usize) -> Self {
         TopK {
             k,
+            prototypes: 1,
             scoring: Scoring::Softmax,
             softmax_over: SoftmaxOver::All,
             renormalize: Renormalize::None,
@@ -130,6 +133,7 @@ impl TopK {
         let expert_groups = f.whole("expertGroups", EXPERTS)?.unwrap_or(defaults.expert_groups);
         let router = TopK {
             k: defaults.k,
+            prototypes: f.whole("prototypes", EXPERTS)?.unwrap_or(defaults.prototypes),
             scoring: f.choice("scoring", &Scoring::NAMES)?.unwrap_or(defaults.scoring),
             softmax_over: f.choice("softmaxOver", &SoftmaxOver::NAMES)?.unwrap_or(defaults.softmax_over),
             renormalize: f.choice("renormalize", &Renormalize::NAMES)?.unwrap_or(defaults.renormalize),
@@ -153,12 +157,12 @@ impl TopK {
 
 impl Router for TopK {
     fn choices(&self, _experts: usize) -> usize {
-        self.k
+        self.k * self.prototypes
     }
 
     fn gate(&self) -> Option<Gate> {
-        let TopK { scoring, softmax_over, renormalize, scale, .. } = *self;
-        Some(Gate { scoring, softmax_over, renormalize, scale })
+        let TopK { scoring, softmax_over, renormalize, scale, prototypes, .. } = *self;
+        Some(Gate { scoring, softmax_over, renormalize, scale, prototypes })
     }
 
     fn jitter(&self) -> f32 {
@@ -200,7 +204,8 @@ impl Router for TopK {
         let threshold = self.second_threshold;
         let valid = threshold > 0.0 && threshold <= 1.0;
         real("router.secondThreshold", f64::from(threshold), valid, "above 0 and at most 1")?;
-        self.check_number()
+        self.check_number()?;
+        self.check_prototypes(experts)
     }
 }
 
@@ -233,6 +238,28 @@ impl TopK {
             return Ok(());
         };
         Err(invalid(field, value, wanted))
+    }
+
+    /// Checks that the experts can be split, and that nothing else is asked for.
+    fn check_prototypes(&self, experts: usize) -> Result<(), Error> {
+        let (field, prototypes) = ("router.prototypes", self.prototypes);
+        whole(field, prototypes, EXPERTS)?;
+        if !experts.is_multiple_of(prototypes) {
+            return Err(invalid(field, prototypes, &format!("a divisor of experts = {experts}")));
+        }
+        let own = experts / prototypes;
+        if self.k > own {
+            return Err(Error::TooManyChoices {
+                k: self.k,
+                experts: own,
+                raise: "experts, or lower router.prototypes",
+            });
+        }
+        let TopK { k, scale, jitter, dropout, .. } = *self;
+        let plain = TopK { prototypes, scale, jitter, dropout, ..TopK::new(k) };
+        let same = TopK { second_threshold: plain.second_threshold, ..self.clone() } == plain;
+        let wanted = "1 beside any setting but k, scale, jitter and dropout";
+        if prototypes == 1 || same { Ok(()) } else { Err(invalid(field, prototypes, wanted)) }
     }
 
     fn check_policy(&self, field: &str, policy: SecondPolicy) -> Result<(), Error> {

@@ -9,7 +9,8 @@ use crate::config::{Exploration, SecondPolicy, TopK};
 use crate::reference::routing;
 use crate::rng::{ASK_LANE, DRAW_LANE};
 
-/// The experts a token chooses, at most `k`, best first; of equal ones the lower first. Of drawn ones the first drawn first.
+/// The experts a token chooses, at most `k`, best first; of equal ones the lower first. Of drawn ones the first drawn first. Of
+/// several prototypes the best ones of all, then the next of all.
 ///
 /// Plain scores have the order of their logits, which do not round to equal ones where the scores do.
 pub(super) fn chosen(router: &TopK, h: &[f64], scores: &[f64], draws: Draws) -> Vec<usize> {
@@ -20,6 +21,12 @@ pub(super) fn chosen(router: &TopK, h: &[f64], scores: &[f64], draws: Draws) -> 
         let first = routing::best(h, 1);
         let others = routing::best(&perturbed(h, draws), router.k).into_iter().filter(|e| !first.contains(e));
         return first.iter().copied().chain(others).take(router.k).collect();
+    }
+    if router.prototypes > 1 {
+        let size = h.len() / router.prototypes;
+        let of_each: Vec<Vec<usize>> = h.chunks_exact(size).map(|h| routing::best(h, router.k)).collect();
+        let of_rank = |rank| of_each.iter().enumerate().map(move |(prototype, best)| prototype * size + best[rank]);
+        return (0..router.k).flat_map(of_rank).collect();
     }
     if router.goes_by_logits() {
         let mut best = routing::best(h, router.k);

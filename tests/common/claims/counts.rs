@@ -71,6 +71,7 @@ pub async fn no_setting_of_the_router_adds_a_dispatch(engine: &Rc<Engine>) {
                 (Order::Rank, None, TopK { exploration: Exploration::Sample, ..TopK::new(2) }),
                 (Order::Rank, None, TopK { second_policy: SecondPolicy::Random, ..TopK::new(2) }),
                 (Order::Rank, None, TopK { top_p: Some(0.5), ..TopK::new(4) }),
+                (Order::Rank, None, TopK { prototypes: 4, ..TopK::new(1) }),
             ] {
                 let config = LayerConfig {
                     capacity: bounded(priority, order),

@@ -48,6 +48,7 @@ macro_rules! on_every_engine {
             top_k::drawn_choices_agree_with_the_oracle,
             top_k::every_policy_for_second_choices_agrees_with_the_oracle,
             top_k::tokens_that_take_as_many_experts_as_they_need_agree_with_the_oracle,
+            top_k::prototypes_agree_with_the_oracle,
             top_k::noise_on_the_routers_input_agrees_with_the_oracle,
             top_k::experts_are_drawn_as_often_as_they_are_liked,
             noisy_top_k::noisy_top_k_agrees_with_the_oracle,

@@ -2,6 +2,7 @@
 
 mod exploration;
 mod number;
+mod prototypes;
 mod second;
 
 use webmoe::config::{LayerConfig, TopK};

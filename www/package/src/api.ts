@@ -172,8 +172,13 @@ export type CapacityConfig = (
 /** Each token takes its `k` best experts: Switch (k = 1), GShard, Mixtral, OLMoE, Qwen-MoE, DeepSeek. */
 export interface TopKRouterConfig {
   kind: "topK";
-  /** Experts per token. */
+  /** Experts per token; of every prototype, where there are several. */
   k: number;
+  /**
+   * Equal runs of experts, each with a softmax and `k` choices of its own, whose outputs add up (M6-T); default 1. The first choices
+   * of all prototypes come before the second ones. Goes with nothing but `k`, `scale`, `jitter` and `dropout`.
+   */
+  prototypes?: number;
   /** From logits to scores; default `"softmax"`. */
   scoring?: "softmax" | "sigmoid";
   /** Softmax before the selection, or only over the chosen logits; default `"all"`. */

@@ -23,6 +23,7 @@ pub fn examples(experts: usize) -> Vec<LayerConfig> {
         layer(experts, second(SecondPolicy::Sampling)),
         layer(experts, second(SecondPolicy::Threshold)),
         LayerConfig { capacity: bounded(2), ..layer(experts, second(SecondPolicy::None)) },
+        layer(experts, TopK { prototypes: 2, ..TopK::new(1) }),
         layer(experts, TopK { top_p: Some(0.75), ..TopK::new(2) }),
         LayerConfig { capacity: bounded(2), ..layer(experts, TopK { min_score: Some(0.25), ..TopK::new(2) }) },
     ]
@@ -128,6 +129,40 @@ pub async fn tokens_that_take_as_many_experts_as_they_need_agree_with_the_oracle
         ]);
     }
     check_trials(engine, &trials).await;
+}
+
+pub async fn prototypes_agree_with_the_oracle(engine: &Rc<Engine>) {
+    let of = |prototypes, k| TopK { prototypes, ..TopK::new(k) };
+    let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
+    let noisy = TopK { jitter: 0.2, dropout: 0.2, scale: 1.5, ..of(2, 1) };
+    let slots = Slots::Fixed { slots: 5 };
+    let by = |priority| Capacity::Bounded { slots: slots.clone(), priority, order: Order::Rank };
+    let trial = |name: &str, config: LayerConfig, count| Trial::new(format!("prototypes, {name}"), config, count);
+    check_trials(
+        engine,
+        &[
+            trial("two", layer(6, of(2, 1)), 37),
+            trial("three, two of each", layer(12, of(3, 2)), 70),
+            trial("with noise", layer(6, noisy), 37),
+            Trial { train: false, ..trial("outside training", layer(6, of(2, 1)), 37) },
+            Trial { change: |w| w.router.fill(0.0), ties: true, ..trial("ties", layer(6, of(2, 2)), 20) },
+            trial("of one expert", layer(5, of(5, 1)), 9),
+            trial("all experts", layer(6, of(2, 3)), 9),
+            trial("one token", layer(6, of(2, 1)), 1),
+            trial("no tokens", layer(6, of(2, 1)), 0),
+            trial("many experts", layer(260, of(4, 2)), 16),
+            trial("drops", LayerConfig { capacity: bounded(3), groups: 4, ..layer(4, of(2, 1)) }, 64),
+            trial("the surest first", LayerConfig { capacity: by(Priority::Batch), ..layer(6, of(2, 1)) }, 40),
+            trial(
+                "the largest weights first",
+                LayerConfig { capacity: by(Priority::Weight), ..layer(6, of(3, 1)) },
+                40,
+            ),
+            trial("a residual expert", LayerConfig { shared_expert, residual: true, ..layer(6, of(2, 1)) }, 24),
+            trial("a mesh", LayerConfig { groups: 4, devices: 4, shared_expert, ..layer(8, of(4, 1)) }, 64),
+        ],
+    )
+    .await;
 }
 
 pub async fn noise_on_the_routers_input_agrees_with_the_oracle(engine: &Rc<Engine>) {

@@ -1,14 +1,17 @@
 import type { TopKRouterConfig } from "webmoe";
-import { number, word, type RouterKind, type Values } from "./kind";
 import { percent } from "../lib/format";
+import { number, word, type RouterKind, type Values } from "./kind";
 import { best, choices, scoring } from "./shared";
 
+/** Whether the experts are not split: prototypes go with hardly anything else. */
+const whole = (values: Values): boolean => values["prototypes"] === 1;
+const drawn = (values: Values): boolean => whole(values) && values["exploration"] === "sample";
 /** What decides how many experts a token takes is one of these. */
-const takes = (values: Values, ...ways: string[]): boolean => !drawn(values) && ways.includes(String(values["takes"]));
-const drawn = (values: Values): boolean => values["exploration"] === "sample";
+const takes = (values: Values, ...ways: string[]): boolean =>
+  whole(values) && !drawn(values) && ways.includes(String(values["takes"]));
 const compared = (values: Values): boolean => ["random", "threshold"].includes(String(values["secondPolicy"]));
 /** A policy means something where there are second choices, and nothing else has decided about them. */
-const hasPolicy = (values: Values): boolean => number(values, "k") > 1 && !drawn(values) && !takes(values, "topP", "minScore");
+const hasPolicy = (values: Values): boolean => number(values, "k") > 1 && takes(values, "k");
 
 /** What becomes of the choices after the first, where there is more to say. */
 const POLICIES: Record<string, string> = {
@@ -20,6 +23,7 @@ const POLICIES: Record<string, string> = {
 
 function tell(values: Values): string {
   const k = number(values, "k");
+  if (!whole(values)) return `each token takes its ${best(k)} of each of ${number(values, "prototypes")} prototypes`;
   if (drawn(values)) return `each token draws ${k} from the softmax of its logits, without replacement`;
   if (takes(values, "topP")) return `each token takes its best until they have ${percent(number(values, "topP"))} of all scores, at most ${k}`;
   if (takes(values, "minScore")) return `each token takes those above ${percent(number(values, "minScore"))}, at most ${k}`;
@@ -31,7 +35,15 @@ export const topK: RouterKind = {
   kind: "topK",
   controls: [
     choices(2),
-    scoring,
+    {
+      as: "few",
+      name: "prototypes",
+      label: "Prototypes",
+      initial: 1,
+      values: (experts) => [1, 2, 3, 4, 5, 6, 7, 8].filter((n) => experts % n === 0),
+      hint: "Equal parts of the experts; a token takes as many of each.",
+    },
+    { ...scoring, shown: whole },
     {
       as: "words",
       name: "renormalize",
@@ -42,6 +54,7 @@ export const topK: RouterKind = {
         { value: "preDrop", label: "before drops" },
         { value: "postDrop", label: "after drops" },
       ],
+      shown: whole,
     },
     {
       as: "words",
@@ -53,6 +66,7 @@ export const topK: RouterKind = {
         { value: "sample", label: "draws from the softmax" },
       ],
       hint: "What is drawn differs from step to step.",
+      shown: whole,
     },
     {
       as: "words",
@@ -65,7 +79,7 @@ export const topK: RouterKind = {
         { value: "minScore", label: "above a score" },
       ],
       hint: "Never more than the number above.",
-      shown: (values) => !drawn(values),
+      shown: (values) => whole(values) && !drawn(values),
     },
     {
       as: "few",
@@ -114,15 +128,17 @@ export const topK: RouterKind = {
   config: (values): TopKRouterConfig => ({
     kind: "topK",
     k: number(values, "k"),
-    scoring: word(values, "scoring"),
-    renormalize: word(values, "renormalize"),
-    exploration: word(values, "exploration"),
-    secondPolicy: hasPolicy(values) ? word(values, "secondPolicy") : "all",
-    secondThreshold: number(values, "secondThreshold"),
-    ...(takes(values, "topP") ? { topP: number(values, "topP") } : {}),
-    ...(takes(values, "minScore") ? { minScore: number(values, "minScore") } : {}),
+    prototypes: number(values, "prototypes"),
     jitter: number(values, "jitter"),
     dropout: number(values, "dropout"),
+    ...(whole(values) && {
+      scoring: word(values, "scoring"),
+      renormalize: word(values, "renormalize"),
+      exploration: word(values, "exploration"),
+    }),
+    ...(hasPolicy(values) && { secondPolicy: word(values, "secondPolicy"), secondThreshold: number(values, "secondThreshold") }),
+    ...(takes(values, "topP") && { topP: number(values, "topP") }),
+    ...(takes(values, "minScore") && { minScore: number(values, "minScore") }),
   }),
   tell,
 };
