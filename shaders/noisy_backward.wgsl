@@ -11,7 +11,7 @@
 @group(0) @binding(2) var<storage, read> noise: array<f32>;            // f32[T, E]: z
 @group(0) @binding(3) var<storage, read> clean: array<f32>;            // f32[T, E]: logits without noise
 @group(0) @binding(4) var<storage, read> expert_of: array<u32>;        // u32[T, k]
-@group(0) @binding(5) var<storage, read> odds: array<vec2f>;           // f32[T, E, 2]: [0] share of the importance, read if LOSSES
+@group(0) @binding(5) var<storage, read> odds: array<vec2f>;           // f32[T, E, 2]: [0] share of importance, read if LOSSES
 @group(0) @binding(6) var<storage, read> runner_up: array<u32>;        // u32[T], read if LOSSES
 @group(0) @binding(7) var<storage, read> d_odds: array<vec2f>;         // f32[G, E, 2], read if LOSSES
 @group(0) @binding(8) var<storage, read_write> d_logits: array<f32>;   // f32[T, stride]: of the noisy logits, then of the logits

@@ -5,7 +5,7 @@
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> noise: array<f32>;          // f32[T, E]: z
-@group(0) @binding(2) var<storage, read_write> router: array<f32>;   // f32[2, T, stride]: [0] logits, then what learned widths come from
+@group(0) @binding(2) var<storage, read_write> router: array<f32>;   // f32[2, T, stride]: [0] logits, learned widths' source
 @group(0) @binding(3) var<storage, read_write> clean: array<f32>;    // f32[T, E]
 
 @compute @workgroup_size(LINEAR_WORKGROUP)

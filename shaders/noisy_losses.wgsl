@@ -1,5 +1,5 @@
-//! noisy_losses.wgsl — the losses importance and load of every group, CV² = variance / (mean² + ε) over its experts (Shazeer et al.
-//! 2017, section 4), and the derivative of their weighted sum by each expert's importance and load.
+//! noisy_losses.wgsl — the losses importance and load of every group, CV² = variance / (mean² + ε) over its experts (Shazeer et
+//! al. 2017, section 4), and the derivative of their weighted sum by each expert's importance and load.
 //! Twin: src/kernels/noisy_losses.rs   Dispatch: (G, 1, 1)
 //! Parts: dims
 

@@ -5,9 +5,9 @@
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> clean: array<f32>;          // f32[T, E]: logits without noise
 @group(0) @binding(2) var<storage, read> expert_of: array<u32>;      // u32[T, k]
-@group(0) @binding(3) var<storage, read_write> router: array<f32>;   // f32[2, T, stride]: [0] logits, [1] scores, both written here
-@group(0) @binding(4) var<storage, read_write> chosen: array<f32>;   // f32[T, columns]: score of each choice, 0 where there is none
-@group(0) @binding(5) var<storage, read_write> stats: array<vec4f>;  // f32[T, 4]: logsumexp of the logits, best score, sum of scores, 0
+@group(0) @binding(3) var<storage, read_write> router: array<f32>;   // f32[2, T, stride]: [0] logits, [1] scores, both written
+@group(0) @binding(4) var<storage, read_write> chosen: array<f32>;   // f32[T, columns]: score of each choice, 0 for none
+@group(0) @binding(5) var<storage, read_write> stats: array<vec4f>;  // f32[T, 4]: logsumexp, best score, sum of scores, 0
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {

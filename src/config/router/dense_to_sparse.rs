@@ -9,9 +9,9 @@ use crate::config::limits::STEPS;
 use crate::config::read::Fields;
 use crate::error::Error;
 
-/// Tokens go to nearly all experts at first, and in the end to one: in training, `g = softmax((h + Gumbel noise) / τ)`, and a token
-/// takes every expert with `g` above a threshold, while the temperature `τ` falls from step to step. From some step on it takes the
-/// largest `g` alone, and outside training the largest `h`.
+/// Tokens go to nearly all experts at first, and in the end to one: in training, `g = softmax((h + Gumbel noise) / τ)`, and a
+/// token takes every expert with `g` above a threshold, while the temperature `τ` falls from step to step. From some step on
+/// it takes the largest `g` alone, and outside training the largest `h`.
 ///
 /// Steps are those of `forward`.
 ///
@@ -117,7 +117,7 @@ impl Router for DenseToSparse {
         true
     }
 
-    /// `loadBalance` is `E² · mean(mean weight · share of tokens)` over experts: with the shares of all tokens, not of all choices.
+    /// `loadBalance` is `E² · mean(mean weight · share of tokens)` over experts: shares of all tokens, not of all choices.
     fn losses(&self) -> &'static [&'static str] {
         &["loadBalance", "importance", "load"]
     }
