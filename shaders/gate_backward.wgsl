@@ -20,6 +20,7 @@ override SHARED_GATE: u32 = 0u;  // as in route
 override OVER_TOKENS: u32 = 0u;  // 1: scores are shares of a column; s·ds of each is left for column_backward
 override LABELS: u32 = 0u;       // 1: nothing is learned but the shared expert's gate
 override COOLED: u32 = 0u;       // 1: logits were divided by the temperature
+override UNWEIGHED: u32 = 0u;    // 1: no weight hangs on a score
 override RENORMALIZE: u32 = 0u;  // as in place
 override RESIDUAL: u32 = 0u;     // as in place
 
@@ -99,7 +100,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         let s = chosen[t * dims.columns + dims.choices];
         d_logits[t * dims.stride + dims.gate_at] = s * (1.0 - s) * d;
     }
-    if (LABELS == 1u) { return; }
+    if (LABELS == 1u || UNWEIGHED == 1u) { return; }
 
     // the weights, through the chosen scores
     var inner = 0.0;

@@ -17,9 +17,9 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Across, Chooses, DenseGate, DenseToSparse, Domain, Draw, Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed,
-    Key, Language, Negotiation, Noise, NoisyTopK, Renormalize, RouterConfig, Schedule, Scoring, SecondPolicy, Side,
-    Sinkhorn, SinkhornGate, SoftmaxOver, Task, Thor, TokenThenExpert, TopK,
+    Across, Baseline, Chooses, DenseGate, DenseToSparse, Domain, Draw, Exchanges, ExpertChoice, Exploration, Gate,
+    Hash, Hashed, Key, Language, Negotiation, Noise, NoisyTopK, Reinforce, Renormalize, RouterConfig, Schedule,
+    Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, Task, Thor, TokenThenExpert, TopK,
 };
 
 /// The nonlinearity of an expert.
@@ -252,9 +252,9 @@ impl LayerConfig {
         self.replicated || self.router.exchange() == Exchanges::None
     }
 
-    /// Rows of the router's weights: an expert each, or none where nothing is learned.
+    /// Rows of the router's weights: an expert each, perhaps more behind them, or none where nothing is learned.
     pub fn router_rows(&self) -> usize {
-        if self.router.learned() { self.experts } else { 0 }
+        self.router.rows(self.experts)
     }
 
     /// Rows of the weights that the width of the router's noise is learned by: an expert each, or none.

@@ -11,7 +11,7 @@ const WEIGHTS_STREAM: u32 = 0x7765_6967;
 /// deviations σ; the same for the same seed on every machine.
 ///
 /// σ² is 1 for what stands for a task, `0.1/d` for the router, `1/d` for what reads a token, and for what reads a hidden layer 1 over its width: `1/F_e`,
-/// the shared expert's `1/Fs`. What lies beyond an expert's width is zero.
+/// the shared expert's `1/Fs`. What lies beyond an expert's width is zero, and so is the baseline of rewards.
 ///
 /// So is what the width of a router's noise is learned by: every `σ` begins as `ln 2 + noiseEpsilon`, as in the paper. The
 /// router itself is not zero, as it is there: next to that noise its small logits hardly count, and outside training they say
@@ -30,12 +30,13 @@ pub fn init(config: &LayerConfig) -> LayerWeights {
             _ => return vec![0.0; len],
         };
         let array = NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32;
+        let baseline = |i: usize| name == "router" && i >= config.experts * config.d_model;
         let value = |i: usize| {
             let of_expert = if name == "w2" { config.width(i / (config.d_model * config.d_ff)) } else { 1 };
             let sigma = (variance / of_expert as f64).sqrt();
             (sigma * truncated_normal(config.seed, array, i as u64)) as f32
         };
-        (0..len).map(|i| if beyond_width(config, name, i).is_some() { 0.0 } else { value(i) }).collect()
+        (0..len).map(|i| if beyond_width(config, name, i).is_some() || baseline(i) { 0.0 } else { value(i) }).collect()
     })
 }
 

@@ -13,6 +13,7 @@ mod losses;
 mod math;
 mod noisy;
 mod plan;
+pub mod policy;
 pub mod routing;
 mod shared;
 mod slots;
@@ -24,6 +25,7 @@ use self::losses::Routed;
 use self::math::{add_outer, add_scaled, add_transposed_times, dot, product, scaled, times};
 use self::noisy::{Chosen, Noisy};
 pub use self::plan::Routing;
+use self::policy::Rewards;
 use self::shared::Input;
 pub use self::traffic::{Exchange, Op, Pass, Traffic};
 use crate::config::{DenseGate, Gate, LayerConfig, RouterConfig, Sinkhorn};
@@ -41,6 +43,8 @@ pub struct Forward {
     pub logits: Vec<f64>,
     /// `[T, E]`: softmax over all experts, or sigmoids.
     pub scores: Vec<f64>,
+    /// `[T]`: what a linear baseline expects of the rewards; empty without one.
+    pub baseline: Vec<f64>,
     /// The plan.
     pub routing: Routing,
     /// The auxiliary losses by name, not weighted.
@@ -153,14 +157,15 @@ pub fn forward_exact(
 
     let noise: Vec<f64> = (0..x.len()).map(|i| input_factor(config, setting, i / d, i % d)).collect();
     let tasks = lookup::tasks(config, setting.labels.unwrap_or(&Labels::NONE), tokens)?;
-    let mut logits = Vec::with_capacity(tokens * e);
+    let (mut logits, mut baseline) = (Vec::with_capacity(tokens * e), Vec::new());
     for token in (0..tokens).filter(|_| config.router.learned()) {
         let read = router_input(weights, d, tasks.as_deref(), &x[token * d..], token);
         let mut h = times(&weights.router, &product(read, &noise[token * d..(token + 1) * d]));
         if let Some(bias) = &weights.router_bias {
             add_scaled(&mut h, 1.0, bias);
         }
-        logits.extend(h);
+        logits.extend(scaled(1.0 / f64::from(config.router.temperature()), &h[..e]));
+        baseline.extend(h.get(e));
     }
     let noisy = match &config.router {
         RouterConfig::NoisyTopK(router) if setting.train => {
@@ -198,11 +203,11 @@ pub fn forward_exact(
         }
     };
     let weigh = |(token, chosen): (usize, &Vec<usize>)| match &gate {
-        Some(gate) => {
+        Some(gate) if config.router.weighs() => {
             let row = token * e..(token + 1) * e;
             gate::raw_weights(gate, &logits[row.clone()], &scores[row], chosen)
         }
-        None => choices.weights.as_ref().map_or_else(|| vec![1.0; chosen.len()], |weights| weights[token].clone()),
+        _ => choices.weights.as_ref().map_or_else(|| vec![1.0; chosen.len()], |weights| weights[token].clone()),
     };
     let raw_weights: Vec<Vec<f64>> = choices.experts.iter().enumerate().map(weigh).collect();
 
@@ -242,6 +247,7 @@ pub fn forward_exact(
         output,
         logits,
         scores,
+        baseline,
         routing,
         losses,
         traffic,
@@ -267,6 +273,21 @@ pub fn backward_exact(
     forward: &Forward,
     d_output: &[f64],
 ) -> Result<Gradients, Error> {
+    backward_rewarded(config, weights, x, forward, d_output, None)
+}
+
+/// [`backward_exact`] with what the tokens' rewards add for a router that learns from them.
+///
+/// # Errors
+/// A `d_output` of another length than the output.
+pub fn backward_rewarded(
+    config: &LayerConfig,
+    weights: &Weights<f64>,
+    x: &[f64],
+    forward: &Forward,
+    d_output: &[f64],
+    rewards: Option<Rewards>,
+) -> Result<Gradients, Error> {
     let (d, e, k) = (config.d_model, config.experts, config.k());
     let (tokens, gate) = (forward.routing.tokens, config.router.gate());
     if d_output.len() != tokens * d {
@@ -288,6 +309,12 @@ pub fn backward_exact(
         _ => None,
     };
     let mut dx = vec![0.0; x.len()];
+    let advantages = match (&config.router, rewards) {
+        (RouterConfig::Reinforce(router), Some(rewards)) => {
+            policy::advantages(router, rewards, &forward.routing.kept, &forward.baseline)
+        }
+        _ => vec![policy::Advantage::default(); tokens],
+    };
     let mut grads = Weights::build(config, |_, len| vec![0.0; len]);
     // of scores that are shares of a column, whose gradient takes all tokens of a group
     let mut d_scores = vec![0.0; if config.router.over_tokens() { scores.len() } else { 0 }];
@@ -313,9 +340,15 @@ pub fn backward_exact(
         if config.router.over_tokens() {
             chosen[token].iter().zip(da).for_each(|(chosen, da)| d_scores[token * e + chosen] = da);
         } else {
-            let scores = &scores[token * e..(token + 1) * e];
+            let (h, scores) = (&logits[token * e..(token + 1) * e], &scores[token * e..(token + 1) * e]);
             let dh = &mut dh[token * e..(token + 1) * e];
-            add_scaled(dh, 1.0, &gate::raw_weights_backward(gate, scores, &chosen[token], a, &da));
+            if config.router.weighs() {
+                add_scaled(dh, 1.0, &gate::raw_weights_backward(gate, scores, &chosen[token], a, &da));
+            }
+            if let RouterConfig::Reinforce(router) = &config.router {
+                add_scaled(dh, 1.0, &policy::backward(router, h, chosen[token][0], advantages[token].value, tokens));
+            }
+            dh.iter_mut().for_each(|d| *d /= f64::from(config.router.temperature()));
         }
     }
     let groups = scores.chunks((group_tokens * e).max(1)).zip(d_scores.chunks((group_tokens * e).max(1)));
@@ -332,9 +365,14 @@ pub fn backward_exact(
             _ => (scaled(1.0 / forward.temperature, dh), Vec::new()),
         };
         let input = product(router_input(weights, d, forward.tasks.as_deref(), x, token), noise);
-        add_outer(&mut grads.router, &d_clean, &input);
+        let d_baseline = (!forward.baseline.is_empty()).then(|| -2.0 * advantages[token].apart / tokens as f64);
+        let d_rows: Vec<f64> = d_clean.iter().copied().chain(d_baseline).collect();
+        add_outer(&mut grads.router, &d_rows, &input);
         if let Some(bias) = &mut grads.router_bias {
-            add_scaled(bias, 1.0, &d_clean);
+            add_scaled(bias, 1.0, &d_rows);
+        }
+        if matches!(&config.router, RouterConfig::Reinforce(router) if router.stop_gradient) {
+            continue;
         }
         let mut d_input = vec![0.0; d];
         add_transposed_times(&mut d_input, &weights.router, &d_clean);

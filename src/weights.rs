@@ -16,9 +16,9 @@ use crate::error::Error;
 /// 0, and so are their gradients.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights<T> {
-    /// `[E, d]`: the router; `[0, d]` where nothing is learned.
+    /// `[E, d]`: the router; `[0, d]` where nothing is learned, `[E + 1, d]` where the last row is the baseline of rewards.
     pub router: Vec<T>,
-    /// `[E]`, with `routerBias`.
+    /// `[E]`, with `routerBias`: one for each row of `router`.
     pub router_bias: Option<Vec<T>>,
     /// `[E', F, d]`: into the hidden layer.
     pub w1: Vec<T>,

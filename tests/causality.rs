@@ -75,6 +75,10 @@ fn words(config: &LayerConfig) -> String {
         "startTemperature",
         "endTemperature",
         "schedule",
+        "decay",
+        "entropy",
+        "normalize",
+        "stopGradient",
     ];
     let usual = serde_json::json!({ "exploration": "argmax", "secondPolicy": "all", "prototypes": 1 });
     let value = |value: &serde_json::Value| match value {

@@ -2,7 +2,9 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use serde_json::{Value, json};
-use webmoe::config::{DenseToSparse, Draw, LayerConfig, NoisyTopK, RawLayerConfig, RouterConfig, Thor, TopK};
+use webmoe::config::{
+    DenseToSparse, Draw, LayerConfig, NoisyTopK, RawLayerConfig, Reinforce, RouterConfig, Thor, TopK,
+};
 use webmoe::error::Error;
 use webmoe::weights::{LayerWeights, Weights, check_array};
 
@@ -190,8 +192,7 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "expertGroups": 4, "groupLimit": 5 })), "router.groupLimit", "5");
     assert_invalid(router(json!({ "selectionBias": [1, "b"] })), "router.selectionBias[1]", "\"b\"");
     let unknown = parse(&with(json!({ "router": { "kind": "topP" } }))).expect_err("no such router");
-    let known =
-        "topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, denseToSparse";
+    let known = "topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, denseToSparse, reinforce";
     let known = known.to_owned();
     assert_eq!(unknown, Error::UnknownRouter { kind: "topP".to_owned(), known });
     assert_eq!(unknown.code(), "UNKNOWN_ROUTER");
@@ -325,6 +326,34 @@ fn thor_draws_some_experts_in_training_and_may_take_all_at_inference() {
     let by_hand = RouterConfig::Thor(Thor { per: Draw::Ensemble, ..Thor::new(Draw::Token) });
     let error = LayerConfig::new(8, 16, 8, by_hand).check().expect_err("training that draws nothing");
     assert!(error.to_string().contains("router.per"), "{error}");
+}
+
+#[test]
+fn what_learns_from_rewards_has_a_policy_that_makes_sense() {
+    let reinforce = |changes: Value| {
+        let mut router = json!({ "kind": "reinforce" });
+        changes.as_object().expect("an object").iter().for_each(|(name, value)| router[name] = value.clone());
+        with(json!({ "router": router }))
+    };
+    let config = parse(&reinforce(json!({}))).expect("valid");
+    assert_eq!(config.router, RouterConfig::Reinforce(Reinforce::new()));
+    assert_eq!(
+        serde_json::to_value(&config.router).expect("plain data"),
+        json!({
+            "kind": "reinforce", "temperature": 1.0, "baseline": "ema", "decay": 0.9_f32, "entropy": 0.0,
+            "normalize": false, "stopGradient": true
+        })
+    );
+    assert_eq!((config.k(), config.router_rows()), (1, 8));
+    let linear = parse(&reinforce(json!({ "baseline": "linear" }))).expect("valid");
+    assert_eq!(linear.router_rows(), 9, "the last row is the baseline");
+    assert_invalid(reinforce(json!({ "temperature": 0 })), "router.temperature", "0");
+    assert_invalid(reinforce(json!({ "temperature": -1 })), "router.temperature", "-1");
+    assert_invalid(reinforce(json!({ "decay": 1 })), "router.decay", "1");
+    assert_invalid(reinforce(json!({ "decay": -0.5 })), "router.decay", "-0.5");
+    assert_invalid(reinforce(json!({ "entropy": 1e60 })), "router.entropy", "inf");
+    assert_invalid(reinforce(json!({ "baseline": "mean" })), "router.baseline", "\"mean\"");
+    assert_invalid(reinforce(json!({ "normalize": 1 })), "router.normalize", "1");
 }
 
 #[test]

@@ -163,6 +163,8 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         threshold,
         iteration,
         nominees,
+        decay,
+        entropy,
         identities,
         dropout,
         prototypes,
@@ -191,6 +193,8 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         "noise",
         "threshold",
         "dropout",
+        "decay",
+        "entropy",
     ];
     assert_eq!(floats, wanted.into(), "the rest are u32");
 }

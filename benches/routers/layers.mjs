@@ -31,4 +31,5 @@ export const layers = {
   "tokenThenExpert, deferred": { router: { kind: "tokenThenExpert", nominate: EXPERTS, k: 1, deferred: true }, solves: true },
   "no token left behind, 3 ranks": { router: { kind: "tokenThenExpert", nominate: 3, k: 1, key: "arrival", immediate: true } },
   "denseToSparse, hard": { router: { kind: "denseToSparse", steps: 1, hardAfter: 0 } },
+  reinforce: { router: { kind: "reinforce" } },
 };

@@ -12,6 +12,7 @@ mod expert_choice;
 mod hash;
 mod language;
 mod noisy_top_k;
+mod reinforce;
 mod sinkhorn;
 mod task;
 mod thor;
@@ -24,6 +25,7 @@ pub use expert_choice::{Across, ExpertChoice};
 pub use hash::{Hash, Hashed};
 pub use language::{Language, Side};
 pub use noisy_top_k::{Noise, NoisyTopK};
+pub use reinforce::{Baseline, Reinforce};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
 pub use task::Task;
 pub use thor::{Draw, Thor};
@@ -154,6 +156,8 @@ pub enum RouterConfig {
     TokenThenExpert(TokenThenExpert),
     /// From all experts to one, as a temperature falls.
     DenseToSparse(DenseToSparse),
+    /// The expert is drawn by a policy that learns from rewards.
+    Reinforce(Reinforce),
 }
 
 /// What the layer must know of any router. The defaults are those of token choice.
@@ -168,6 +172,26 @@ pub(super) trait Router {
 
     /// How a choice is weighed; `None`: by 1 over as many as are averaged.
     fn gate(&self) -> Option<Gate>;
+
+    /// Rows of its weights, of `experts` experts: one each, or none where nothing is learned.
+    fn rows(&self, experts: usize) -> usize {
+        if self.chooses() == Chooses::Labels { 0 } else { experts }
+    }
+
+    /// Scores of a token, of `experts` experts: one for each row that scores.
+    fn scored(&self, experts: usize) -> usize {
+        self.rows(experts)
+    }
+
+    /// Whether a choice is weighed by its score; if not, by 1, and no gradient of the output reaches the router.
+    fn weighs(&self) -> bool {
+        true
+    }
+
+    /// What the logits are divided by.
+    fn temperature(&self) -> f32 {
+        1.0
+    }
 
     /// Checks the settings, and how they fit the layer.
     fn check(&self, layer: &LayerConfig) -> Result<(), Error>;
@@ -242,13 +266,14 @@ impl RouterConfig {
             RouterConfig::Task(router) => router,
             RouterConfig::TokenThenExpert(router) => router,
             RouterConfig::DenseToSparse(router) => router,
+            RouterConfig::Reinforce(router) => router,
         }
     }
 
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 11] = [
+        let kinds: [(&str, Read); 12] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
             ("noisyTopK", |f| NoisyTopK::read(f).map(RouterConfig::NoisyTopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
@@ -260,6 +285,7 @@ impl RouterConfig {
             ("language", |f| Language::read(f).map(RouterConfig::Language)),
             ("task", |f| Task::read(f).map(RouterConfig::Task)),
             ("denseToSparse", |f| DenseToSparse::read(f).map(RouterConfig::DenseToSparse)),
+            ("reinforce", |f| Reinforce::read(f).map(RouterConfig::Reinforce)),
         ];
         match f.take("kind") {
             Node::Text(kind) => match kinds.iter().find(|(known, _)| *known == kind) {
@@ -288,6 +314,26 @@ impl RouterConfig {
     /// Whether the router has weights: one that nobody's logits decide about has none.
     pub fn learned(&self) -> bool {
         self.chooses() != Chooses::Labels
+    }
+
+    /// Rows of the router's weights, of `experts` experts: one each, perhaps more, or none where nothing is learned.
+    pub fn rows(&self, experts: usize) -> usize {
+        self.settings().rows(experts)
+    }
+
+    /// Scores of a token, of `experts` experts.
+    pub fn scored(&self, experts: usize) -> usize {
+        self.settings().scored(experts)
+    }
+
+    /// Whether a choice is weighed by its score; if not, by 1, and no gradient of the output reaches the router.
+    pub fn weighs(&self) -> bool {
+        self.settings().weighs()
+    }
+
+    /// What the logits are divided by.
+    pub fn temperature(&self) -> f32 {
+        self.settings().temperature()
     }
 
     /// Who chooses.

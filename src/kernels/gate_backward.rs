@@ -15,7 +15,17 @@ pub static GATE_BACKWARD: Kernel = Kernel {
     parts: &[&shader::DIMS],
     product: None,
     bindings: &[Read, Read, Read, Read, Read, Read, Read, Write],
-    constants: &["SIGMOID", "SELECTED", "SHARED_GATE", "OVER_TOKENS", "LABELS", "COOLED", "RENORMALIZE", "RESIDUAL"],
+    constants: &[
+        "SIGMOID",
+        "SELECTED",
+        "SHARED_GATE",
+        "OVER_TOKENS",
+        "LABELS",
+        "UNWEIGHED",
+        "COOLED",
+        "RENORMALIZE",
+        "RESIDUAL",
+    ],
     twin,
 };
 
@@ -77,6 +87,9 @@ fn twin(call: &Call, slices: &mut [Slice]) {
                     (false, false) => s[e] * (d + z),
                 };
             }
+        }
+        if on("UNWEIGHED") {
+            continue;
         }
         let inner = |n: usize| (n..k).step_by(prototypes).map(|j| chosen[j] * d_chosen(j)).sum::<f32>();
         if !on("SIGMOID") && !on("SELECTED") && !on("OVER_TOKENS") {

@@ -1,7 +1,9 @@
 //! One file a kernel: its bindings, its parts and its f32 twin, which does on slices what the WGSL of the same name does on
 //! the GPU, binding by binding.
 
+mod act;
 mod activation;
+mod advantage;
 mod choose;
 mod column_backward;
 mod column_scores;
@@ -34,6 +36,7 @@ mod nominate;
 mod normal;
 mod pairs;
 mod place;
+mod policy_backward;
 mod repair;
 mod reweigh;
 mod route;
@@ -50,6 +53,8 @@ mod spread;
 mod taken;
 mod weight_gradient;
 
+pub use act::ACT;
+pub use advantage::ADVANTAGE;
 pub use choose::CHOOSE;
 pub use column_backward::COLUMN_BACKWARD;
 pub use column_scores::COLUMN_SCORES;
@@ -76,6 +81,7 @@ pub use noisy_odds::NOISY_ODDS;
 pub use noisy_sums::NOISY_SUMS;
 pub use nominate::NOMINATE;
 pub use place::PLACE;
+pub use policy_backward::POLICY_BACKWARD;
 pub use repair::REPAIR;
 pub use reweigh::REWEIGH;
 pub use route::ROUTE;
@@ -149,6 +155,8 @@ pub struct Dims {
     pub threshold: f32,
     pub iteration: u32,
     pub nominees: u32,
+    pub decay: f32,
+    pub entropy: f32,
     pub identities: u32,
     pub dropout: f32,
     pub prototypes: u32,
@@ -283,7 +291,7 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 41] = [
+pub static ALL: [&Kernel; 44] = [
     &ROUTER_LOGITS,
     &SPREAD,
     &ROUTE,
@@ -292,6 +300,7 @@ pub static ALL: [&Kernel; 41] = [
     &NOISE,
     &NOISY_LOGITS,
     &REWEIGH,
+    &ACT,
     &SINKHORN_TOKENS,
     &SINKHORN_EXPERTS,
     &COLUMN_SCORES,
@@ -322,6 +331,8 @@ pub static ALL: [&Kernel; 41] = [
     &GATE_BACKWARD,
     &COLUMN_BACKWARD,
     &NOISY_BACKWARD,
+    &ADVANTAGE,
+    &POLICY_BACKWARD,
     &GATHER_TASKS,
     &ROUTER_BACKWARD,
     &SGD,

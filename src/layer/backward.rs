@@ -18,6 +18,8 @@ pub struct Gradient {
     pub train: bool,
     /// Whether it kept its rows before the activation; if not, they are computed again.
     pub kept: bool,
+    /// Whether rewards were given for it, in [`Backward::reward`].
+    pub rewarded: bool,
 }
 
 /// Records the backward pass of the batch's last forward pass, from `backward.dy` to `backward.dx` and `gradients`.
@@ -107,6 +109,8 @@ pub fn record(
     ];
     rec.dispatch(plain(&GATE_BACKWARD, switches.gate_backward(of.train), buffers, Grid::over(b.tokens)));
     router::record_backward(rec, config, dims, (batch, w.d_logits), router::Backward { train: of.train, weighed });
+    router::record_policy_backward(rec, config, dims, (batch, backward), weights, of.rewarded);
+    let d_input_logits = if s.rewards { w.d_input_logits } else { w.d_logits };
     let noise = switches.input_noise(of.train);
     // to what the router has read, through its weights, and to what the experts have, through their rows
     let to_input = |tiling: Tiling, dims: Dims, d_logits: Buffer<f32>, to: Buffer<f32>| {
@@ -127,7 +131,7 @@ pub fn record(
         (d_logits, read) = (w.d_task_logits, weights.embedding);
         of_router.dims.tokens = s.tasks as u32;
     }
-    rec.dispatch(to_input(b.token_tiling, dims, w.d_logits, w.dx));
+    rec.dispatch(to_input(b.token_tiling, dims, d_input_logits, w.dx));
     of_router.record(
         rec,
         (d_logits.id, s.stride),

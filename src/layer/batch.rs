@@ -179,6 +179,12 @@ pub struct Backward {
     pub d_logits: Buffer<f32>,
     /// `f32[tasks, stride]`.
     pub d_task_logits: Buffer<f32>,
+    /// `f32[T, stride]`: what of that goes on to the input, for a router that learns from rewards.
+    pub d_input_logits: Buffer<f32>,
+    /// `f32[T]`: how each token fared, for such a router.
+    pub reward: Buffer<f32>,
+    /// `f32[T, 2]`: how much better than expected.
+    pub advantage: Buffer<f32>,
     /// `f32[T, d]`: gradient of the input.
     pub dx: Buffer<f32>,
     /// `u32[2, N, N]`: rows that the backward exchanges of combine and of dispatch moved.
@@ -336,6 +342,10 @@ impl Backward {
         plan.want("the gradient of the experts' inputs", [rows, s.d]);
         plan.want("the logits' gradient", [tokens, s.stride]);
         plan.want("the gradient of the tasks' logits", [s.tasks, s.stride]);
+        let of_rewards = |len: usize| [if s.rewards { len } else { 0 }];
+        plan.want("the logits' gradient for the input", of_rewards(tokens * s.stride));
+        plan.want("the rewards", of_rewards(tokens));
+        plan.want("the advantages", of_rewards(2 * tokens));
         plan.want("the input's gradient", [tokens, s.d]);
         plan.want("the backward exchanges' counters", [2, s.devices, s.devices]);
         if s.exchanges {
@@ -352,6 +362,9 @@ impl Backward {
             d_row: made.next(),
             d_logits: made.next(),
             d_task_logits: made.next(),
+            d_input_logits: made.next(),
+            reward: made.next(),
+            advantage: made.next(),
             dx: made.next(),
             moved: made.next(),
             exchange: s.exchanges.then(|| Exchange { received: made.next(), home: made.next() }),

@@ -16,6 +16,8 @@ pub struct Parameters {
     pub router_bias: Buffer<f32>,
     /// What the router looks up: `f32[E]` the selection bias, `u32[tables, labels]`, or a placeholder; of weights only.
     pub constants: Buffer<u32>,
+    /// `f32[4]`: what the router remembers of the steps before, such as a running mean of rewards; of weights only.
+    pub memory: Buffer<f32>,
     /// `u32[experts + units]`: [`super::widths`]; of weights only.
     pub widths: Buffer<u32>,
     /// `f32[experts + units, u, d]`, of the experts that have weights: w1, or w1 and w3 alternating every four rows.
@@ -43,6 +45,7 @@ impl Parameters {
             ("router", s.stride * s.d),
             ("routerBias", s.stride),
             ("the router's constants", constants.max(4)),
+            ("the router's memory", 4),
             ("the experts' widths", all.max(4)),
             ("w1", all.saturating_mul(s.u).saturating_mul(s.d)),
             ("b1", all * s.u),
@@ -56,22 +59,24 @@ impl Parameters {
             router: at(0),
             router_bias: at(1),
             constants: Buffer::new(ids[2], wanted[2].1),
-            widths: Buffer::new(ids[3], wanted[3].1),
-            w_in: at(4),
-            b_in: at(5),
-            w_out: at(6),
-            b_out: at(7),
-            embedding: at(8),
+            memory: at(3),
+            widths: Buffer::new(ids[4], wanted[4].1),
+            w_in: at(5),
+            b_in: at(6),
+            w_out: at(7),
+            b_out: at(8),
+            embedding: at(9),
         })
     }
 
     /// All buffers.
-    pub fn buffers(&self) -> [BufferId; 9] {
+    pub fn buffers(&self) -> [BufferId; 10] {
         let p = self;
         [
             p.router.id,
             p.router_bias.id,
             p.constants.id,
+            p.memory.id,
             p.widths.id,
             p.w_in.id,
             p.b_in.id,

@@ -1,6 +1,6 @@
 //! The numbers a layer's buffers and dispatches are made of.
 
-use crate::config::{Chooses, LayerConfig};
+use crate::config::{Chooses, LayerConfig, RouterConfig};
 use crate::error::Error;
 use crate::kernels::{BLOCK, Dims};
 use crate::rng::of_pass;
@@ -40,6 +40,8 @@ pub struct Sizes {
     pub handshake: bool,
     /// Routing groups.
     pub groups: usize,
+    /// Whether the router learns from rewards.
+    pub rewards: bool,
     /// Virtual devices.
     pub devices: usize,
     /// Whether tokens cross between them.
@@ -71,6 +73,7 @@ impl Sizes {
             state: router::state_words(config),
             handshake: config.router.handshake().is_some() && !config.stays(),
             groups: config.groups,
+            rewards: matches!(config.router, RouterConfig::Reinforce(_)),
             devices: config.devices,
             exchanges: config.exchanges(),
             tasks: config.router.tasks(),

@@ -5,13 +5,14 @@
 
 mod top_k;
 
+use super::policy;
 use super::routing::token_then_expert::{self, Nominate, Rule};
 use super::routing::{self, Plan, Scores};
 use super::{Setting, gumbel, lookup, sinkhorn_settings};
 use crate::config::{Draw, Key, LayerConfig, RouterConfig, Thor, TokenThenExpert};
 use crate::error::Error;
 use crate::labels::Labels;
-use crate::rng::{THOR_LANE, hash_u32, open_uniform_f32, uniform_f32};
+use crate::rng::{DRAW_LANE, THOR_LANE, hash_u32, open_uniform_f32, uniform_f32};
 
 /// The choices of a batch.
 pub(super) struct Choices {
@@ -114,6 +115,14 @@ pub(super) fn choices(
             Choices::by_experts(groups(scores).into_iter().map(of_group))
         }
         RouterConfig::Hash(router) => Choices::by_tokens(lookup::hashed(config, router, labels, tokens)?),
+        RouterConfig::Reinforce(_) => {
+            let of_token = |(z, token): (&[f64], u32)| {
+                let draws = Draws { config, setting, token };
+                let noise = |e: usize| draws.gumbel(DRAW_LANE + e as u32);
+                vec![policy::action(z, if setting.train { Some(&noise) } else { None })]
+            };
+            Choices::by_tokens(logits.chunks_exact(e).zip(0..).map(of_token).collect())
+        }
         RouterConfig::Thor(router) => {
             let experts: Vec<Vec<usize>> = (0..tokens).map(|t| thor(router, config, setting, (t, tokens))).collect();
             let mean = |drawn: &Vec<usize>| vec![1.0 / drawn.len() as f64; drawn.len()];

@@ -9,6 +9,7 @@ mod hash;
 mod lookup;
 mod matching;
 mod noisy_top_k;
+mod reinforce;
 mod sinkhorn;
 mod slots;
 mod solver;
@@ -27,7 +28,7 @@ use crate::config::{LayerConfig, RouterConfig};
 use crate::error::Error;
 use crate::kernels::{Constants, Dims, Kernel, ROUTER_LOGITS};
 use crate::labels::Labels;
-use crate::layer::{Batch, Parameters};
+use crate::layer::{self, Batch, Parameters};
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
 use crate::shader::{Product, Tiling};
 
@@ -101,6 +102,23 @@ pub(crate) fn record(mut step: Step) {
         RouterConfig::Thor(_) => thor::record(&mut step),
         RouterConfig::Task(_) => task::record(&mut step),
         RouterConfig::DenseToSparse(router) => dense_to_sparse::record(&mut step, router),
+        RouterConfig::Reinforce(_) => reinforce::record(&mut step),
+    }
+}
+
+/// Records what a policy adds to the gradient of its logits, if the router has one.
+///
+/// `rewarded`: the rewards lie in [`layer::Backward::reward`].
+pub(crate) fn record_policy_backward(
+    rec: &mut Recording,
+    config: &LayerConfig,
+    dims: Dims,
+    of: (&Batch, &layer::Backward),
+    weights: &Parameters,
+    rewarded: bool,
+) {
+    if let RouterConfig::Reinforce(router) = &config.router {
+        reinforce::record_backward(rec, router, dims, of, weights, rewarded);
     }
 }
 
@@ -153,6 +171,9 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> D
             Dims { iterations: router.iterations as u32, tolerance: router.tolerance, epsilon: router.epsilon, ..dims }
         }
         RouterConfig::Hash(router) => Dims { vocabulary: router.vocabulary() as u32, ..dims },
+        RouterConfig::Reinforce(router) => {
+            Dims { temperature: router.temperature, decay: router.decay, entropy: router.entropy, ..dims }
+        }
         RouterConfig::Thor(router) => Dims { nominees: router.drawn(dims.experts as usize, train) as u32, ..dims },
         RouterConfig::Domain(_) => Dims { vocabulary: dims.experts, ..dims },
         RouterConfig::Language(router) => {
@@ -179,7 +200,8 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
         | RouterConfig::Thor(_)
         | RouterConfig::TokenThenExpert(_)
         | RouterConfig::Task(_)
-        | RouterConfig::DenseToSparse(_) => Vec::new(),
+        | RouterConfig::DenseToSparse(_)
+        | RouterConfig::Reinforce(_) => Vec::new(),
     }
 }
 

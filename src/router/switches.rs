@@ -92,6 +92,7 @@ impl Switches<'_> {
             ("OVER_TOKENS", u32::from(self.0.router.over_tokens())),
             ("LABELS", u32::from(!self.0.router.learned())),
             ("COOLED", u32::from(cooled)),
+            ("UNWEIGHED", u32::from(!self.0.router.weighs())),
             ("RENORMALIZE", self.renormalize()),
             ("RESIDUAL", u32::from(self.0.residual)),
         ])

@@ -172,7 +172,7 @@ impl MoeLayer {
         self.last = None;
         self.has_gradients = false;
         let downloads = self.engine.run(&rec).await?;
-        let of = Gradient { train: options.train, kept: keep.is_some() };
+        let of = Gradient { train: options.train, kept: keep.is_some(), rewarded: false };
         self.last = (!options.route_only).then_some(Last { dims, of });
         Ok(match &self.batch {
             Some(batch) => self.output(&dims, batch, options, downloads),
@@ -275,14 +275,8 @@ impl MoeLayer {
                     out.traffic = Some(layer::forward_traffic(&self.config, b.tokens, options.train, &moved));
                 }
                 Read::Scores => {
-                    let scores = downloads.take(b.router);
-                    out.scores = Some(
-                        scores
-                            .chunks_exact(s.stride)
-                            .flat_map(|row| &row[..self.config.router_rows()])
-                            .copied()
-                            .collect(),
-                    );
+                    let (rows, scored) = (downloads.take(b.router), self.config.router.scored(s.experts));
+                    out.scores = Some(rows.chunks_exact(s.stride).flat_map(|row| &row[..scored]).copied().collect());
                 }
                 Read::Solver if router::report_words(&self.config, options.train) == 0 => {}
                 Read::Solver => out.solver = Solver::of(&self.config, &downloads.take(b.solver)),
@@ -356,14 +350,58 @@ impl MoeLayer {
     /// # Errors
     /// [`Error::OutOfOrder`] without a forward pass, [`Error::WrongLength`], or as [`MoeLayer::forward`].
     pub async fn backward(&mut self, d_output: &[f32], read: &[BackwardRead]) -> Result<LayerGradients, Error> {
+        self.run_backward(d_output, None, read).await
+    }
+
+    /// As [`MoeLayer::backward`], for a router that learns from rewards: `reward`: `f32[T]`, how each token fared with the expert
+    /// that it drew, such as the logarithm of the probability of the word that came next.
+    ///
+    /// # Errors
+    /// As [`MoeLayer::backward`]; [`Error::InvalidArgument`] for another router, or after a pass in which nothing was drawn
+    /// because it was outside training; [`Error::NonFinite`].
+    pub async fn backward_rewarded(
+        &mut self,
+        d_output: &[f32],
+        reward: &[f32],
+        read: &[BackwardRead],
+    ) -> Result<LayerGradients, Error> {
+        self.run_backward(d_output, Some(reward), read).await
+    }
+
+    fn check_reward(&self, reward: &[f32], tokens: usize, train: bool) -> Result<(), Error> {
+        let (what, got) = ("reward".to_owned(), "given".to_owned());
+        if !self.sizes.rewards {
+            return Err(Error::InvalidArgument { what, got, wanted: "left out: this router learns from none".into() });
+        }
+        if !train {
+            return Err(Error::InvalidArgument { what, got, wanted: "left out after a pass outside training".into() });
+        }
+        if reward.len() != tokens {
+            return Err(Error::WrongLength { what, got: reward.len(), wanted: tokens, shape: format!("[{tokens}]") });
+        }
+        match reward.iter().position(|reward| !reward.is_finite()) {
+            Some(index) => Err(Error::NonFinite { what, index, value: reward[index].to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    async fn run_backward(
+        &mut self,
+        d_output: &[f32],
+        reward: Option<&[f32]>,
+        read: &[BackwardRead],
+    ) -> Result<LayerGradients, Error> {
         let Some(Last { dims, of }) = &self.last else {
             return Err(Error::OutOfOrder { call: "backward", needs: "forward" });
         };
-        let (dims, of, d) = (*dims, *of, self.config.d_model);
+        let (dims, of, d) = (*dims, Gradient { rewarded: reward.is_some(), ..*of }, self.config.d_model);
         let tokens = dims.tokens as usize;
         if d_output.len() != tokens * d {
             let shape = format!("[{tokens}, {d}]");
             return Err(Error::WrongLength { what: "dOutput".into(), got: d_output.len(), wanted: tokens * d, shape });
+        }
+        if let Some(reward) = reward {
+            self.check_reward(reward, tokens, of.train)?;
         }
         self.prepare_backward(&dims).await?;
         let gradients = match self.gradients {
@@ -373,6 +411,9 @@ impl MoeLayer {
         let mut rec = Recording::default();
         if let (Some(batch), Some(backward)) = (&self.batch, &self.backward) {
             rec.upload(backward.dy, pad_rows(d_output, d));
+            if let Some(reward) = reward {
+                rec.upload(backward.reward, reward.to_vec());
+            }
             let weights = (&self.weights, &gradients);
             layer::record_backward(&mut rec, &self.config, dims, (batch, backward), weights, of);
         } else {

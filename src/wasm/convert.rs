@@ -193,6 +193,15 @@ pub(super) fn backward_reads(options: &JsValue) -> Result<Vec<BackwardRead>, Err
     Ok(read)
 }
 
+/// How each token fared, for `backward`.
+pub(super) fn reward(options: &JsValue) -> Result<Option<Vec<f32>>, Error> {
+    let Some(value) = field(options, "reward") else { return Ok(None) };
+    match value.dyn_ref::<Float32Array>() {
+        Some(reward) => Ok(Some(reward.to_vec())),
+        None => Err(invalid("reward", &value, "a Float32Array")),
+    }
+}
+
 /// A name given twice is read once.
 fn unique<R: PartialEq + Copy>(read: &mut Vec<R>) {
     let all = std::mem::take(read);

@@ -6,7 +6,7 @@ use wasm_bindgen::prelude::*;
 
 use super::convert::{
     Fields, backward_reads, config_object, error, forward_options, given_weights, gradients_object, learning_rate,
-    output_object, weights_object, whole_number,
+    output_object, reward, weights_object, whole_number,
 };
 use crate::error::Error;
 use crate::session::MoeLayer;
@@ -86,7 +86,12 @@ impl WasmLayer {
     pub async fn backward(&self, d_output: Vec<f32>, options: JsValue) -> Result<JsValue, JsValue> {
         let devices = self.devices;
         self.with(async |layer| {
-            Ok(gradients_object(devices, &layer.backward(&d_output, &backward_reads(&options)?).await?))
+            let read = backward_reads(&options)?;
+            let gradients = match reward(&options)? {
+                Some(reward) => layer.backward_rewarded(&d_output, &reward, &read).await?,
+                None => layer.backward(&d_output, &read).await?,
+            };
+            Ok(gradients_object(devices, &gradients))
         })
         .await
     }

@@ -12,7 +12,7 @@ use webmoe::router;
 use webmoe::shader::Tiling;
 use webmoe::shape::pad_rows;
 
-use super::inputs::{d_output, labels, tokens, weights};
+use super::inputs::{d_output, labels, noise, tokens, weights};
 
 /// The twins behind an engine.
 pub fn cpu_of(engine: &Engine) -> &CpuEngine {
@@ -57,10 +57,13 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
     if let Some(labels) = given {
         rec.upload(batch.labels, labels);
     }
+    if sizes.rewards {
+        rec.upload(backward.reward, noise(40, 3, count));
+    }
     let pass = ForwardPass { train: true, drawn: false, keep: Some(backward.before) };
     record_forward(&mut rec, config, dims, &batch, &own, pass);
     record_losses(&mut rec, config, dims, &batch, true);
-    let of = Gradient { train: true, kept: true };
+    let of = Gradient { train: true, kept: true, rewarded: sizes.rewards };
     record_backward(&mut rec, config, dims, (&batch, &backward), (&own, &gradients), of);
     record_sgd(&mut rec, config, &own, &gradients, 0.1);
     rec

@@ -17,6 +17,7 @@ mod mixture;
 mod papers;
 mod properties;
 mod recorded;
+mod reinforce;
 mod routing;
 mod tables;
 mod task;

@@ -13,7 +13,8 @@ pub mod routers;
 pub mod training;
 
 pub use routers::{
-    dense_to_sparse, domain, expert_choice, hash, language, noisy_top_k, sinkhorn, task, thor, token_then_expert, top_k,
+    dense_to_sparse, domain, expert_choice, hash, language, noisy_top_k, reinforce, sinkhorn, task, thor,
+    token_then_expert, top_k,
 };
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
@@ -110,6 +111,13 @@ macro_rules! on_every_engine {
             dense_to_sparse::bytes_fall_from_all_experts_to_one_with_the_temperature,
             dense_to_sparse::outside_training_dense_to_sparse_is_top_1,
             dense_to_sparse::a_cold_token_goes_to_an_expert_as_often_as_its_softmax_says,
+            reinforce::reinforce_agrees_with_the_oracle,
+            reinforce::rewards_give_the_gradient_that_the_oracle_finds,
+            reinforce::the_running_mean_is_that_of_the_batches_before,
+            reinforce::a_planted_problem_is_solved,
+            reinforce::training_explores_and_inference_does_not,
+            reinforce::the_scores_are_the_policies,
+            reinforce::rewards_that_do_not_fit_are_refused_and_teach_nothing,
             experts::experts_of_any_width_agree_with_the_oracle,
             experts::identities_agree_with_the_oracle,
             experts::residual_experts_agree_with_the_oracle,

@@ -10,7 +10,7 @@ const domain = new Uint32Array(TOKENS).map((_, t) => Math.floor((t * 4) / TOKENS
 const mixture = numbers(3, TOKENS * 4).map((weight) => Math.max(weight, 0));
 const TABLE = new Uint32Array(10).map((_, id) => (id * 3) % 4);
 
-/** Layers by what they are; `options`: those of forward. */
+/** Layers by what they are; `options`: those of forward, `backward`: those of backward. */
 const LAYERS = {
   "topK by draws": { router: { kind: "topK", k: 2, exploration: "sample", jitter: 0.1, dropout: 0.2 } },
   "topK, second choices by chance": { router: { kind: "topK", k: 2, renormalize: "preDrop", secondPolicy: "random" } },
@@ -36,6 +36,11 @@ const LAYERS = {
   },
   "thor": { router: { kind: "thor" }, options: { step: 1, pass: 1 } },
   "thor by sentence": { router: { kind: "thor", per: "sentence", inference: "ensemble", k: 2 }, options: { sequence: 4 } },
+  "reinforce": { router: { kind: "reinforce", temperature: 0.5 }, backward: { reward: numbers(3, TOKENS) } },
+  "reinforce with a linear baseline": {
+    router: { kind: "reinforce", baseline: "linear", entropy: 0.1, stopGradient: false },
+    backward: { reward: numbers(3, TOKENS) },
+  },
   "thor with copies of the experts": { router: { kind: "thor", per: "batch" }, mesh: { devices: 2 }, replicated: true },
   "domain": { router: { kind: "domain" }, mesh: { devices: 2 }, options: { domain } },
   "domain mixed": { router: { kind: "domain", mixture: new Float32Array(4).fill(0.25) }, options: { mixture } },
@@ -82,6 +87,8 @@ const CONFIGS = {
     "router.table[1]",
   ],
   "a training that draws nothing": [{ router: { kind: "thor", per: "ensemble" } }, "router.per"],
+  "logits divided by nothing": [{ router: { kind: "reinforce", temperature: 0 } }, "router.temperature"],
+  "a running mean that forgets nothing": [{ router: { kind: "reinforce", decay: 1 } }, "router.decay"],
   "no expert of a draw": [{ router: { kind: "thor", k: 0 } }, "router.k"],
   "a mixture below 0": [{ router: { kind: "domain", mixture: new Float32Array([0, -1, 0, 0]) } }, "router.mixture[1]"],
   "a gate that reads tokens beside tasks": [
@@ -116,13 +123,21 @@ const CALLS = {
   "a language that is not known": ["language by target", { targetLanguage: tokenIds }, "INVALID_ARGUMENT", "targetLanguage"],
 };
 
-const configOf = ({ options, ...config }) => ({ ...BASE, ...config });
+/** The same of backward. */
+const BACKWARD_CALLS = {
+  "a reward too few": ["reinforce", { reward: numbers(3, TOKENS - 1) }, "WRONG_LENGTH"],
+  "rewards that are no numbers": ["reinforce", { reward: new Float32Array(TOKENS).fill(NaN) }, "NON_FINITE"],
+  "rewards in a plain array": ["reinforce", { reward: [...numbers(3, TOKENS)] }, "INVALID_ARGUMENT"],
+  "rewards that nothing learns from": ["sinkhorn", { reward: numbers(3, TOKENS) }, "INVALID_ARGUMENT"],
+};
+
+const configOf = ({ options, backward, ...config }) => ({ ...BASE, ...config });
 
 /** Forward in training, backward, a step, and forward again. */
-async function run(layer, { options }) {
+async function run(layer, { options, backward }) {
   const forward = () => layer.forward(X, { train: true, ...options });
   const first = await forward();
-  const gradients = await layer.backward(D_OUTPUT);
+  const gradients = await layer.backward(D_OUTPUT, backward);
   await layer.applyGradients({ kind: "sgd", learningRate: 0.5 });
   return { first, gradients, second: await forward() };
 }
@@ -186,6 +201,18 @@ function claims() {
         const error = await assertCode(what, "INVALID_CONFIG", () => withLayer(place, { ...BASE, ...config }, () => {}));
         assertEqual("field", error.details.field, field);
       }),
+    );
+  }
+  for (const [what, [name, options, code]] of Object.entries(BACKWARD_CALLS)) {
+    Object.assign(
+      all,
+      everywhere(`backward of ${name} refuses ${what} and the layer works on`, (place) =>
+        withLayer(place, configOf(LAYERS[name]), async (layer) => {
+          await layer.forward(X, { train: true, ...LAYERS[name].options });
+          await assertCode(what, code, () => layer.backward(D_OUTPUT, options));
+          await layer.backward(D_OUTPUT, LAYERS[name].backward);
+        }),
+      ),
     );
   }
   for (const [what, [name, options, code, word]] of Object.entries(CALLS)) {

@@ -532,6 +532,30 @@ export interface DenseToSparseRouterConfig {
   gate?: "gumbel" | "softmax";
 }
 
+/**
+ * Each token draws one expert by a policy, `softmax(h / temperature)`, that learns from rewards (REINFORCE, Williams 1992; RL-R,
+ * Clark et al. 2022); outside training it takes the best. Outputs are not scaled, so that the router learns from the `reward` of
+ * `backward` and from its losses alone.
+ */
+export interface ReinforceRouterConfig {
+  kind: "reinforce";
+  /** Logits are divided by this; default 1. */
+  temperature?: number;
+  /**
+   * What rewards are compared with: nothing, the running mean of the batches before, or a linear function of the token, which is
+   * one more row of `router`; default `"ema"`. The running mean stays on the device and is not among the weights.
+   */
+  baseline?: "none" | "ema" | "linear";
+  /** How much of the running mean each batch keeps, at least 0 and below 1; default 0.9. */
+  decay?: number;
+  /** Weight of the policy's mean entropy, which is added to what is sought; default 0. */
+  entropy?: number;
+  /** Bring the advantages of a batch to mean 0 and variance 1; default `false`. */
+  normalize?: boolean;
+  /** The router's gradient does not reach `x`; default `true`. */
+  stopGradient?: boolean;
+}
+
 /** A router's description, discriminated by `kind`. */
 export type RouterConfig =
   | TopKRouterConfig
@@ -544,7 +568,8 @@ export type RouterConfig =
   | DomainRouterConfig
   | LanguageRouterConfig
   | TaskRouterConfig
-  | DenseToSparseRouterConfig;
+  | DenseToSparseRouterConfig
+  | ReinforceRouterConfig;
 
 /** What a forward can bring back. */
 export type ForwardRead = "output" | "routing" | "losses" | "traffic" | "scores" | "solver";
@@ -592,6 +617,11 @@ export interface ForwardOptions {
 
 /** How to run a backward. */
 export interface BackwardOptions {
+  /**
+   * `[T]`: how each token fared with the expert that it drew, such as the logarithm of the probability of the word that came
+   * next; for `reinforce`, after a forward in training. Without it the router learns from its losses and entropy alone.
+   */
+  reward?: Float32Array;
   /** What to bring back; default all. */
   read?: BackwardRead[];
 }
@@ -654,9 +684,9 @@ export interface MoeLayer {
  * With `expertWidths`, rows of w1, w3, b1 and b3 and columns of w2 beyond an expert's width are 0.
  */
 export interface LayerWeights {
-  /** `[experts, dModel]`, all of them */
+  /** `[experts, dModel]`, all of them; one row more with the linear baseline of `reinforce` */
   router: Float32Array;
-  /** `[experts]`, all of them, with `routerBias` */
+  /** `[experts]`, all of them, with `routerBias`: one for each row of `router` */
   routerBias?: Float32Array;
   /** `[experts, dFf, dModel]` */
   w1: Float32Array;

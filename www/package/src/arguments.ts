@@ -1,5 +1,5 @@
 /** Checks what the engine cannot: options that stay in this thread, and arrays that would be converted silently. */
-import type { ForwardOptions, RuntimeOptions, WasmSource } from "./api.js";
+import type { BackwardOptions, ForwardOptions, RuntimeOptions, WasmSource } from "./api.js";
 import { invalidArgument, WebMoeError } from "./errors.js";
 import { isA } from "./kinds.js";
 
@@ -34,6 +34,12 @@ export function checkForwardOptions(options: ForwardOptions): void {
   optional("mixture", mixture, "a Float32Array", (value) => isA(value, "Float32Array"));
   optional("draws", draws, "a Float32Array", (value) => isA(value, "Float32Array"));
   checkSignalType(signal);
+}
+
+/** @throws `INVALID_ARGUMENT` */
+export function checkBackwardOptions(options: BackwardOptions): void {
+  object("options", options);
+  optional("reward", options.reward, "a Float32Array", (value) => isA(value, "Float32Array"));
 }
 
 function checkSignalType(signal: AbortSignal | undefined): void {

@@ -1,5 +1,5 @@
 import type { BackwardOptions, ForwardOptions, GradientUpdate, LayerConfig, LayerWeights, MoeLayer } from "./api.js";
-import { checkFloats, checkForwardOptions } from "./arguments.js";
+import { checkBackwardOptions, checkFloats, checkForwardOptions } from "./arguments.js";
 import { CallQueue } from "./call-queue.js";
 import type { EngineLayer } from "./engine.js";
 import { abortable, checkSignal } from "./signals.js";
@@ -45,6 +45,7 @@ export class Layer implements MoeLayer {
 
   async backward(dOutput: Float32Array, options: BackwardOptions = {}) {
     checkFloats("dOutput", dOutput);
+    checkBackwardOptions(options);
     return this.#calls.run(() => this.#engine.backward(dOutput, options));
   }
 

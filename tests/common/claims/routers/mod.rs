@@ -17,6 +17,7 @@ pub mod expert_choice;
 pub mod hash;
 pub mod language;
 pub mod noisy_top_k;
+pub mod reinforce;
 pub mod sinkhorn;
 pub mod task;
 pub mod thor;
@@ -52,6 +53,7 @@ pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
         language::examples,
         task::examples,
         dense_to_sparse::examples,
+        reinforce::examples,
     ];
     all.into_iter().flat_map(|examples| examples(experts)).collect()
 }

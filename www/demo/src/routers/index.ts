@@ -8,6 +8,7 @@ import { hash } from "./hash";
 import type { Control, RouterKind, Values } from "./kind";
 import { language } from "./language";
 import { noisyTopK } from "./noisyTopK";
+import { reinforce } from "./reinforce";
 import { sinkhorn } from "./sinkhorn";
 import { task } from "./task";
 import { thor } from "./thor";
@@ -26,6 +27,7 @@ export const ROUTERS: readonly RouterKind[] = [
   language,
   task,
   denseToSparse,
+  reinforce,
 ];
 
 /** A router as the visitor chose it. */
