@@ -4,12 +4,12 @@
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> expert_of: array<u32>;       // u32[T, k]
-@group(0) @binding(2) var<storage, read> chosen: array<f32>;          // f32[T, columns]
+@group(0) @binding(2) var<storage, read> chosen: array<f32>;          // f32[tasks, T, columns]
 @group(0) @binding(3) var<storage, read> place_in_block: array<u32>;  // u32[T, k]
 @group(0) @binding(4) var<storage, read> counts: array<u32>;          // u32[G, blocks, E]: the slot a block begins with
 @group(0) @binding(5) var<storage, read> starts: array<u32>;          // u32[G, E] row of slot 0, then u32[units]
 @group(0) @binding(6) var<storage, read_write> placement: array<vec2u>; // u32[T, columns, 2]: slot and row, or DROPPED
-@group(0) @binding(7) var<storage, read_write> weight: array<f32>;    // f32[T, columns]: 0 where dropped
+@group(0) @binding(7) var<storage, read_write> weight: array<f32>;    // f32[tasks, T, columns]: 0 where dropped
 @group(0) @binding(8) var<storage, read_write> held: array<u32>;      // u32[rows]: the assignment (token · columns + choice) of a row
 
 override BY_TOKEN: u32 = 0u;     // as in slot_count
@@ -45,17 +45,19 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     if (RENORMALIZE == 0u) { sum = 1.0; }
     var scale = dims.scale;
     if (RESIDUAL == 1u) { scale *= 1.0 - chosen[t * dims.columns + dims.choices]; }
-    for (var j = 0u; j < dims.choices; j++) {
-        let at = t * dims.columns + j;
-        var w = 0.0;
-        if (placement[at].y != DROPPED && sum > 0.0) { w = scale * chosen[at] / sum; }
-        weight[at] = w;
-    }
     for (var j = dims.choices; j < dims.columns; j++) {
         let at = t * dims.columns + j;
         let row = starts[dims.groups * dims.experts + j - dims.choices] + t;
         placement[at] = vec2u(t, row);
         held[row] = at;
-        weight[at] = chosen[at];
+    }
+    for (var task = 0u; task < dims.tasks; task++) {
+        let own = (task * dims.tokens + t) * dims.columns;
+        for (var j = 0u; j < dims.choices; j++) {
+            var w = 0.0;
+            if (placement[t * dims.columns + j].y != DROPPED && sum > 0.0) { w = scale * chosen[own + j] / sum; }
+            weight[own + j] = w;
+        }
+        for (var j = dims.choices; j < dims.columns; j++) { weight[own + j] = chosen[own + j]; }
     }
 }

@@ -18,8 +18,8 @@ mod router;
 pub use raw::RawLayerConfig;
 pub use router::{
     Across, Baseline, Chooses, DenseGate, DenseToSparse, Domain, Draw, Exchanges, ExpertChoice, Exploration, Gate,
-    Hash, Hashed, Key, Language, Negotiation, Noise, NoisyTopK, Reinforce, Renormalize, RouterConfig, Schedule,
-    Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, Task, Thor, TokenThenExpert, TopK,
+    Hash, Hashed, Key, Language, MultiGate, Negotiation, Noise, NoisyTopK, Reinforce, Renormalize, RouterConfig,
+    Schedule, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, Task, Thor, TokenThenExpert, TopK,
 };
 
 /// The nonlinearity of an expert.

@@ -11,6 +11,7 @@ mod gumbel;
 mod lookup;
 mod losses;
 mod math;
+mod multi_gate;
 mod noisy;
 mod plan;
 pub mod policy;
@@ -37,7 +38,7 @@ use crate::weights::{LayerWeights, Weights};
 /// Everything a forward pass finds out.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// `[T, d]`: the sum over kept experts, and the shared expert.
+    /// `[T, d]`: the sum over kept experts, and the shared expert; `[tasks, T, d]` where each task has a gate.
     pub output: Vec<f64>,
     /// `[T, E]`: with noise and temperature, where they count in the weights.
     pub logits: Vec<f64>,
@@ -149,6 +150,9 @@ pub fn forward_exact(
     let (d, e) = (config.d_model, config.experts);
     if !x.len().is_multiple_of(d) {
         return Err(Error::PartialToken { what: "x".to_owned(), got: x.len(), d_model: d });
+    }
+    if let RouterConfig::MultiGate(router) = &config.router {
+        return multi_gate::forward(router, config, weights, x, setting);
     }
     let tokens = x.len() / d;
     let group_tokens = config.tokens_per_group(tokens)?;
@@ -290,9 +294,12 @@ pub fn backward_rewarded(
 ) -> Result<Gradients, Error> {
     let (d, e, k) = (config.d_model, config.experts, config.k());
     let (tokens, gate) = (forward.routing.tokens, config.router.gate());
-    if d_output.len() != tokens * d {
-        let (got, wanted) = (d_output.len(), tokens * d);
+    if d_output.len() != forward.output.len() {
+        let (got, wanted) = (d_output.len(), forward.output.len());
         return Err(Error::WrongLength { what: "dOutput".to_owned(), got, wanted, shape: format!("[{tokens}, {d}]") });
+    }
+    if let RouterConfig::MultiGate(router) = &config.router {
+        return Ok(multi_gate::backward(router, config, weights, x, forward, d_output));
     }
     let Forward { logits, scores, chosen, asked, .. } = forward;
     let group_tokens = config.tokens_per_group(tokens)?;

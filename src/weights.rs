@@ -16,7 +16,8 @@ use crate::error::Error;
 /// 0, and so are their gradients.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights<T> {
-    /// `[E, d]`: the router; `[0, d]` where nothing is learned, `[E + 1, d]` where the last row is the baseline of rewards.
+    /// `[E, d]`: the router; `[0, d]` where nothing is learned, `[E + 1, d]` where the last row is the baseline of rewards,
+    /// `[tasks·E, d]` where each task has a gate.
     pub router: Vec<T>,
     /// `[E]`, with `routerBias`: one for each row of `router`.
     pub router_bias: Option<Vec<T>>,

@@ -192,7 +192,7 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "expertGroups": 4, "groupLimit": 5 })), "router.groupLimit", "5");
     assert_invalid(router(json!({ "selectionBias": [1, "b"] })), "router.selectionBias[1]", "\"b\"");
     let unknown = parse(&with(json!({ "router": { "kind": "topP" } }))).expect_err("no such router");
-    let known = "topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, denseToSparse, reinforce";
+    let known = "topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, multiGate, denseToSparse, reinforce";
     let known = known.to_owned();
     assert_eq!(unknown, Error::UnknownRouter { kind: "topP".to_owned(), known });
     assert_eq!(unknown.code(), "UNKNOWN_ROUTER");
@@ -354,6 +354,33 @@ fn what_learns_from_rewards_has_a_policy_that_makes_sense() {
     assert_invalid(reinforce(json!({ "entropy": 1e60 })), "router.entropy", "inf");
     assert_invalid(reinforce(json!({ "baseline": "mean" })), "router.baseline", "\"mean\"");
     assert_invalid(reinforce(json!({ "normalize": 1 })), "router.normalize", "1");
+}
+
+#[test]
+fn several_gates_take_all_experts_or_some_each() {
+    let gates = |changes: Value| {
+        let mut router = json!({ "kind": "multiGate", "tasks": 3 });
+        changes.as_object().expect("an object").iter().for_each(|(name, value)| router[name] = value.clone());
+        with(json!({ "router": router }))
+    };
+    let dense = parse(&gates(json!({}))).expect("valid");
+    assert_eq!(serde_json::to_value(&dense.router).expect("plain data"), json!({ "kind": "multiGate", "tasks": 3 }));
+    assert_eq!((dense.k(), dense.router_rows(), dense.router.outputs()), (8, 24, 3));
+    let choices = |k: usize| parse(&gates(json!({ "k": k }))).expect("valid").k();
+    assert_eq!([choices(1), choices(2), choices(3), choices(8)], [3, 6, 8, 8], "no more than there are experts");
+    assert_invalid(gates(json!({ "tasks": 0 })), "router.tasks", "0");
+    assert_invalid(gates(json!({ "tasks": 65 })), "router.tasks", "65");
+    assert_invalid(gates(json!({ "tasks": null })), "router.tasks", "missing");
+    assert_invalid(gates(json!({ "k": 0 })), "router.k", "0");
+    let too_many = Error::TooManyChoices { k: 9, experts: 8, raise: "experts" };
+    assert_eq!(parse(&gates(json!({ "k": 9 }))), Err(too_many));
+    let mut by_weight = gates(json!({}));
+    by_weight["capacity"] = json!({ "slots": 2, "priority": "weight" });
+    assert_invalid(by_weight, "capacity.priority", "\"weight\"");
+    let mut residual = gates(json!({}));
+    residual["sharedExpert"] = json!({ "dFf": 4, "gate": true });
+    residual["residual"] = json!(true);
+    assert_invalid(residual, "residual", "true");
 }
 
 #[test]

@@ -165,6 +165,7 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         nominees,
         decay,
         entropy,
+        tasks,
         identities,
         dropout,
         prototypes,

@@ -30,6 +30,7 @@ export const layers = {
   "tokenThenExpert, two named": { router: { kind: "tokenThenExpert", nominate: 2, k: 1 } },
   "tokenThenExpert, deferred": { router: { kind: "tokenThenExpert", nominate: EXPERTS, k: 1, deferred: true }, solves: true },
   "no token left behind, 3 ranks": { router: { kind: "tokenThenExpert", nominate: 3, k: 1, key: "arrival", immediate: true } },
+  "multiGate, 2 tasks, k = 1": { router: { kind: "multiGate", tasks: 2, k: 1 } },
   "denseToSparse, hard": { router: { kind: "denseToSparse", steps: 1, hardAfter: 0 } },
   reinforce: { router: { kind: "reinforce" } },
 };

@@ -43,9 +43,10 @@ struct Dims {
     noise: f32,           // floor, or width, of the noise on logits
     threshold: f32,       // that a score must reach
     iteration: u32,       // of a solver: which one this is
-    nominees: u32,        // experts that a token may name, or that are drawn for it
+    nominees: u32,        // experts that a token may name, that are drawn for it, or that a task takes
     decay: f32,           // of a running mean: what a batch keeps of it
     entropy: f32,         // weight of the policy's entropy
+    tasks: u32,           // outputs of the layer
     identities: u32,      // experts, the last ones, that return their token as it is
     dropout: f32,         // share of the router's input that is dropped
     prototypes: u32,      // equal runs of experts, each with a softmax and choices of its own

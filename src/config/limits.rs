@@ -13,6 +13,8 @@ pub(super) const EXPERTS: RangeInclusive<usize> = 1..=1024;
 pub(super) const TASKS: RangeInclusive<usize> = 1..=1 << 16;
 /// Choices of a token; how many of them there are experts for is checked with the layer.
 pub(super) const CHOICES: RangeInclusive<usize> = 1..=1 << 20;
+/// Tasks of a layer with a gate for each: a kernel keeps something of each in registers.
+pub(super) const GATES: RangeInclusive<usize> = 1..=64;
 /// Virtual devices.
 pub(super) const DEVICES: RangeInclusive<usize> = 1..=64;
 /// Routing groups.

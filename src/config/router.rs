@@ -11,6 +11,7 @@ mod domain;
 mod expert_choice;
 mod hash;
 mod language;
+mod multi_gate;
 mod noisy_top_k;
 mod reinforce;
 mod sinkhorn;
@@ -24,6 +25,7 @@ pub use domain::Domain;
 pub use expert_choice::{Across, ExpertChoice};
 pub use hash::{Hash, Hashed};
 pub use language::{Language, Side};
+pub use multi_gate::MultiGate;
 pub use noisy_top_k::{Noise, NoisyTopK};
 pub use reinforce::{Baseline, Reinforce};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
@@ -154,6 +156,8 @@ pub enum RouterConfig {
     Task(Task),
     /// Tokens name experts, then experts choose among those that named them.
     TokenThenExpert(TokenThenExpert),
+    /// One gate a task over the same experts.
+    MultiGate(MultiGate),
     /// From all experts to one, as a temperature falls.
     DenseToSparse(DenseToSparse),
     /// The expert is drawn by a policy that learns from rewards.
@@ -176,6 +180,11 @@ pub(super) trait Router {
     /// Rows of its weights, of `experts` experts: one each, or none where nothing is learned.
     fn rows(&self, experts: usize) -> usize {
         if self.chooses() == Chooses::Labels { 0 } else { experts }
+    }
+
+    /// Outputs of the layer: one a task, where each has a gate.
+    fn outputs(&self) -> usize {
+        1
     }
 
     /// Scores of a token, of `experts` experts: one for each row that scores.
@@ -265,6 +274,7 @@ impl RouterConfig {
             RouterConfig::Language(router) => router,
             RouterConfig::Task(router) => router,
             RouterConfig::TokenThenExpert(router) => router,
+            RouterConfig::MultiGate(router) => router,
             RouterConfig::DenseToSparse(router) => router,
             RouterConfig::Reinforce(router) => router,
         }
@@ -273,7 +283,7 @@ impl RouterConfig {
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 12] = [
+        let kinds: [(&str, Read); 13] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
             ("noisyTopK", |f| NoisyTopK::read(f).map(RouterConfig::NoisyTopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
@@ -284,6 +294,7 @@ impl RouterConfig {
             ("domain", |f| Domain::read(f).map(RouterConfig::Domain)),
             ("language", |f| Language::read(f).map(RouterConfig::Language)),
             ("task", |f| Task::read(f).map(RouterConfig::Task)),
+            ("multiGate", |f| MultiGate::read(f).map(RouterConfig::MultiGate)),
             ("denseToSparse", |f| DenseToSparse::read(f).map(RouterConfig::DenseToSparse)),
             ("reinforce", |f| Reinforce::read(f).map(RouterConfig::Reinforce)),
         ];
@@ -319,6 +330,11 @@ impl RouterConfig {
     /// Rows of the router's weights, of `experts` experts: one each, perhaps more, or none where nothing is learned.
     pub fn rows(&self, experts: usize) -> usize {
         self.settings().rows(experts)
+    }
+
+    /// Outputs of the layer: more than one only for [`MultiGate`], which has one for each task.
+    pub fn outputs(&self) -> usize {
+        self.settings().outputs()
     }
 
     /// Scores of a token, of `experts` experts.

@@ -3,10 +3,10 @@
 use super::{Access::*, Call, DROPPED, Kernel, Slice, bound};
 use crate::shader;
 
-/// `y[t] = Σ_j weight[t, j] · out`, in the order of `j`; dropped assignments add nothing.
+/// `y[t] = Σ_j weight[t, j] · out` for every task, in the order of `j`; dropped assignments add nothing.
 ///
-/// - 1 `out`: `f32[rows, d]`, 2 `placement`: `u32[T, columns, 2]`, 3 `weight`: `f32[T, columns]`
-/// - 4 `y`: `f32[T, d]`
+/// - 1 `out`: `f32[rows, d]`, 2 `placement`: `u32[T, columns, 2]`, 3 `weight`: `f32[tasks, T, columns]`
+/// - 4 `y`: `f32[tasks, T, d]`
 pub static COMBINE: Kernel = Kernel {
     name: "combine",
     source: include_str!("../../shaders/combine.wgsl"),
@@ -21,10 +21,11 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let [out, placement, weight, y] = bound(slices);
     let (columns, d) = (call.dims.columns as usize, 4 * call.dims.d4 as usize);
     let (placement, weight) = (placement.u32(), weight.f32());
-    for (t, y) in y.f32_mut().chunks_exact_mut(d).take(call.dims.tokens as usize).enumerate() {
+    let tokens = call.dims.tokens as usize;
+    for (own, y) in y.f32_mut().chunks_exact_mut(d).take(call.dims.tasks as usize * tokens).enumerate() {
         y.fill(0.0);
-        for a in t * columns..(t + 1) * columns {
-            let row = placement[2 * a + 1];
+        for (j, a) in (own * columns..(own + 1) * columns).enumerate() {
+            let row = placement[2 * (own % tokens * columns + j) + 1];
             if row == DROPPED {
                 continue;
             }

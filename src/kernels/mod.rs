@@ -25,6 +25,8 @@ mod lookup;
 mod loss_sums;
 mod losses;
 mod matmul;
+mod multi_gate;
+mod multi_gate_backward;
 mod noise;
 mod noisy;
 mod noisy_backward;
@@ -73,6 +75,8 @@ pub use line_up::LINE_UP;
 pub use lookup::LOOKUP;
 pub use loss_sums::LOSS_SUMS;
 pub use losses::{LOSS_NAMES, LOSSES};
+pub use multi_gate::MULTI_GATE;
+pub use multi_gate_backward::MULTI_GATE_BACKWARD;
 pub use noise::NOISE;
 pub use noisy_backward::NOISY_BACKWARD;
 pub use noisy_logits::NOISY_LOGITS;
@@ -157,6 +161,7 @@ pub struct Dims {
     pub nominees: u32,
     pub decay: f32,
     pub entropy: f32,
+    pub tasks: u32,
     pub identities: u32,
     pub dropout: f32,
     pub prototypes: u32,
@@ -291,7 +296,7 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 44] = [
+pub static ALL: [&Kernel; 46] = [
     &ROUTER_LOGITS,
     &SPREAD,
     &ROUTE,
@@ -300,6 +305,7 @@ pub static ALL: [&Kernel; 44] = [
     &NOISE,
     &NOISY_LOGITS,
     &REWEIGH,
+    &MULTI_GATE,
     &ACT,
     &SINKHORN_TOKENS,
     &SINKHORN_EXPERTS,
@@ -331,6 +337,7 @@ pub static ALL: [&Kernel; 44] = [
     &GATE_BACKWARD,
     &COLUMN_BACKWARD,
     &NOISY_BACKWARD,
+    &MULTI_GATE_BACKWARD,
     &ADVANTAGE,
     &POLICY_BACKWARD,
     &GATHER_TASKS,

@@ -5,9 +5,9 @@ use crate::shader;
 
 /// Slot and row of every assignment, what each row holds, and the final weights.
 ///
-/// - 1 `expert_of`: `u32[T, k]`, 2 `chosen`: `f32[T, columns]`, 3 `place_in_block`: `u32[T, k]`, 4 `counts`: `u32[G, blocks, E]`,
+/// - 1 `expert_of`: `u32[T, k]`, 2 `chosen`: `f32[tasks, T, columns]`, 3 `place_in_block`: `u32[T, k]`, 4 `counts`: `u32[G, blocks, E]`,
 ///   5 `starts`: `u32[G·E + units]`
-/// - 6 `placement`: `u32[T, columns, 2]` slot and row or [`DROPPED`], 7 `weight`: `f32[T, columns]`, 8 `held`: `u32[rows]`
+/// - 6 `placement`: `u32[T, columns, 2]` slot and row or [`DROPPED`], 7 `weight`: `f32[tasks, T, columns]`, 8 `held`: `u32[rows]`
 pub static PLACE: Kernel = Kernel {
     name: "place",
     source: include_str!("../../shaders/place.wgsl"),
@@ -55,15 +55,18 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         }
         let rest = if call.constants.on("RESIDUAL") { 1.0 - chosen[t * columns + k] } else { 1.0 };
         let scale = dims.scale * rest;
-        for at in t * columns..t * columns + k {
-            let kept = placement[2 * at + 1] != DROPPED;
-            weight[at] = if kept && sum > 0.0 { scale * chosen[at] / sum } else { 0.0 };
-        }
         for at in t * columns + k..(t + 1) * columns {
             let row = starts[dims.groups as usize * experts + at - t * columns - k] + t as u32;
             placement[2 * at..][..2].copy_from_slice(&[t as u32, row]);
             held[row as usize] = at as u32;
-            weight[at] = chosen[at];
+        }
+        for task in 0..dims.tasks as usize {
+            let own = (task * dims.tokens as usize + t) * columns;
+            for j in 0..k {
+                let kept = placement[2 * (t * columns + j) + 1] != DROPPED;
+                weight[own + j] = if kept && sum > 0.0 { scale * chosen[own + j] / sum } else { 0.0 };
+            }
+            weight[own + k..own + columns].copy_from_slice(&chosen[own + k..own + columns]);
         }
     }
 }

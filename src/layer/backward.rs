@@ -2,10 +2,10 @@
 
 use super::forward::{Move, activation, record_exchange, record_expert_in, record_identity, rows, with_column_blocks};
 use super::{Backward, Batch, Parameters, Sizes, record_losses};
-use crate::config::LayerConfig;
+use crate::config::{LayerConfig, RouterConfig};
 use crate::kernels::{
     COMBINE_BACKWARD, Constants, Dims, EXPERT_IN_BACKWARD, EXPERT_OUT_BACKWARD, GATE_BACKWARD, GATHER_TASKS,
-    ROUTER_BACKWARD, SGD, WEIGHT_GRADIENT,
+    MULTI_GATE_BACKWARD, ROUTER_BACKWARD, SGD, WEIGHT_GRADIENT,
 };
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
 use crate::router::{self, Switches};
@@ -97,17 +97,23 @@ pub fn record(
     } else {
         rec.clear(b.d_share);
     }
-    let buffers = vec![
-        b.router.id,
-        b.stats.id,
-        b.expert_of.id,
-        b.chosen.id,
-        b.placement.id,
-        w.d_weight.id,
-        b.d_share.id,
-        w.d_logits.id,
-    ];
-    rec.dispatch(plain(&GATE_BACKWARD, switches.gate_backward(of.train), buffers, Grid::over(b.tokens)));
+    let (kernel, constants, buffers) = if matches!(config.router, RouterConfig::MultiGate(_)) {
+        let buffers = vec![b.router.id, b.expert_of.id, b.chosen.id, w.d_weight.id, w.d_logits.id];
+        (&MULTI_GATE_BACKWARD, switches.multi_gate_backward(), buffers)
+    } else {
+        let buffers = vec![
+            b.router.id,
+            b.stats.id,
+            b.expert_of.id,
+            b.chosen.id,
+            b.placement.id,
+            w.d_weight.id,
+            b.d_share.id,
+            w.d_logits.id,
+        ];
+        (&GATE_BACKWARD, switches.gate_backward(of.train), buffers)
+    };
+    rec.dispatch(plain(kernel, constants, buffers, Grid::over(b.tokens)));
     router::record_backward(rec, config, dims, (batch, w.d_logits), router::Backward { train: of.train, weighed });
     router::record_policy_backward(rec, config, dims, (batch, backward), weights, of.rewarded);
     let d_input_logits = if s.rewards { w.d_input_logits } else { w.d_logits };

@@ -102,7 +102,7 @@ pub struct Batch {
     pub router: Buffer<f32>,
     /// `u32[T, k]`.
     pub expert_of: Buffer<u32>,
-    /// `f32[T, columns]`: scores of the choices.
+    /// `f32[tasks, T, columns]`: scores of the choices.
     pub chosen: Buffer<f32>,
     /// `f32[T, 4]`: logsumexp, best score, sum of scores.
     pub stats: Buffer<f32>,
@@ -122,7 +122,7 @@ pub struct Batch {
     pub grids: Buffer<u32>,
     /// `u32[T, columns, 2]`: slot and row.
     pub placement: Buffer<u32>,
-    /// `f32[T, columns]`: weights of the assignments.
+    /// `f32[tasks, T, columns]`: weights of the assignments.
     pub weight: Buffer<f32>,
     /// `u32[rows]`: assignment of each row.
     pub held: Buffer<u32>,
@@ -130,7 +130,7 @@ pub struct Batch {
     pub hidden: Buffer<f32>,
     /// `f32[rows, d]`.
     pub out: Buffer<f32>,
-    /// `f32[T, d]`: the layer's output.
+    /// `f32[tasks, T, d]`: the layer's output.
     pub y: Buffer<f32>,
     /// `f32[G, E, 2]`: importance, first choices.
     pub sums: Buffer<f32>,
@@ -165,9 +165,9 @@ pub struct Batch {
 pub struct Backward {
     /// `f32[rows, u]`: before the activation.
     pub before: Buffer<f32>,
-    /// `f32[T, d]`: gradient of the output.
+    /// `f32[tasks, T, d]`: gradient of the output.
     pub dy: Buffer<f32>,
-    /// `f32[T, columns]`.
+    /// `f32[tasks, T, columns]`.
     pub d_weight: Buffer<f32>,
     /// `f32[rows, d]`: gradient of the experts' outputs.
     pub d_out: Buffer<f32>,
@@ -219,7 +219,7 @@ impl Batch {
         plan.want("the input", [tokens, s.d]);
         plan.want("the router's logits and scores", [2, tokens, s.stride]);
         plan.want("the choices", [tokens, s.k]);
-        plan.want("the chosen scores", [assignments]);
+        plan.want("the chosen scores", [s.outputs, assignments]);
         plan.want("the tokens' statistics", [4, tokens]);
         plan.want("the places", [tokens, s.k]);
         plan.want("the blocks' counts", [s.groups, dims.blocks as usize, s.experts]);
@@ -229,11 +229,11 @@ impl Batch {
         plan.want("the tile table", [4, tiles]);
         plan.want("the products' grids", [12]);
         plan.want("the placement", [2, assignments]);
-        plan.want("the weights of the assignments", [assignments]);
+        plan.want("the weights of the assignments", [s.outputs, assignments]);
         plan.want("the rows' assignments", [rows]);
         plan.want("the experts' hidden rows", [rows, s.f]);
         plan.want("the experts' outputs", [rows, s.d]);
-        plan.want("the output", [tokens, s.d]);
+        plan.want("the output", [s.outputs, tokens, s.d]);
         plan.want("the losses' sums", [2, s.groups, s.experts]);
         plan.want("the losses", [LOSS_NAMES.len(), s.groups]);
         plan.want("the losses' derivative", [s.groups, s.experts]);
@@ -335,8 +335,8 @@ impl Backward {
         let (tokens, rows) = (batch.tokens, s.rows(dims));
         let mut plan = Plan { wanted: Vec::new() };
         plan.want("the rows before the activation", [rows, s.u]);
-        plan.want("the output's gradient", [tokens, s.d]);
-        plan.want("the weights' gradient", [tokens, s.columns()]);
+        plan.want("the output's gradient", [s.outputs, tokens, s.d]);
+        plan.want("the weights' gradient", [s.outputs, tokens, s.columns()]);
         plan.want("the gradient of the experts' outputs", [rows, s.d]);
         plan.want("the gradient before the activation", [rows, s.u]);
         plan.want("the gradient of the experts' inputs", [rows, s.d]);

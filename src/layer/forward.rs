@@ -46,7 +46,7 @@ pub fn record(rec: &mut Recording, config: &LayerConfig, dims: Dims, batch: &Bat
         tiling: Tiling::Direct,
         dims,
         buffers: vec![out.id, batch.placement.id, batch.weight.id, batch.y.id],
-        grid: Grid::linear(batch.tokens * s.d / 4),
+        grid: Grid::linear(s.outputs * batch.tokens * s.d / 4),
     });
 }
 

@@ -25,6 +25,8 @@ pub struct Sizes {
     pub units: usize,
     /// Choices per token, `k`.
     pub k: usize,
+    /// Outputs of the layer.
+    pub outputs: usize,
     /// Logits of a token: experts, where they are scored, what the width of their noise comes from, where that is learned, and the
     /// shared expert's gate; at least 4.
     pub stride: usize,
@@ -66,6 +68,7 @@ impl Sizes {
             identities: config.identity_experts,
             units: config.shared_expert.map_or(0, |s| s.d_ff.div_ceil(config.d_ff)),
             k: config.k(),
+            outputs: config.router.outputs(),
             stride: pad4(gate_at + gate).max(4),
             gate_at,
             draws: config.router.draws(),
@@ -136,6 +139,7 @@ impl Sizes {
             jitter: config.router.jitter(),
             dropout: config.router.dropout(),
             identities: self.identities as u32,
+            tasks: self.outputs as u32,
             gate_at: self.gate_at as u32,
             seed_lo: seed as u32,
             seed_hi: (seed >> 32) as u32,

@@ -13,7 +13,7 @@ pub struct Routing {
     pub slots: usize,
     /// `[T, k]`: experts, best first; -1 where there is none, or it is not asked.
     pub experts: Vec<i32>,
-    /// `[T, k]`: the gate values used in the output; 0 where dropped.
+    /// `[T, k]`: the gate values used in the output; 0 where dropped; `[tasks, T, k]` where each task has a gate.
     pub weights: Vec<f64>,
     /// `[T, k]`: place in the expert's buffer of the token's group, in the order of service; -1 where dropped.
     pub positions: Vec<i32>,

@@ -8,6 +8,7 @@ mod expert_choice;
 mod hash;
 mod lookup;
 mod matching;
+mod multi_gate;
 mod noisy_top_k;
 mod reinforce;
 mod sinkhorn;
@@ -101,6 +102,7 @@ pub(crate) fn record(mut step: Step) {
         RouterConfig::TokenThenExpert(router) => token_then_expert::record(&mut step, router),
         RouterConfig::Thor(_) => thor::record(&mut step),
         RouterConfig::Task(_) => task::record(&mut step),
+        RouterConfig::MultiGate(_) => multi_gate::record(&mut step),
         RouterConfig::DenseToSparse(router) => dense_to_sparse::record(&mut step, router),
         RouterConfig::Reinforce(_) => reinforce::record(&mut step),
     }
@@ -174,6 +176,7 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> D
         RouterConfig::Reinforce(router) => {
             Dims { temperature: router.temperature, decay: router.decay, entropy: router.entropy, ..dims }
         }
+        RouterConfig::MultiGate(router) => Dims { nominees: router.taken(dims.experts as usize) as u32, ..dims },
         RouterConfig::Thor(router) => Dims { nominees: router.drawn(dims.experts as usize, train) as u32, ..dims },
         RouterConfig::Domain(_) => Dims { vocabulary: dims.experts, ..dims },
         RouterConfig::Language(router) => {
@@ -200,6 +203,7 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
         | RouterConfig::Thor(_)
         | RouterConfig::TokenThenExpert(_)
         | RouterConfig::Task(_)
+        | RouterConfig::MultiGate(_)
         | RouterConfig::DenseToSparse(_)
         | RouterConfig::Reinforce(_) => Vec::new(),
     }

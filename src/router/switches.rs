@@ -98,6 +98,11 @@ impl Switches<'_> {
         ])
     }
 
+    /// Of `multi_gate_backward`.
+    pub fn multi_gate_backward(&self) -> Constants {
+        Constants(vec![("SHARED_GATE", self.shared_gate())])
+    }
+
     /// Of the kernels that read the router's input.
     pub fn input_noise(&self, train: bool) -> Constants {
         let on = |strength: f32| u32::from(train && strength > 0.0);

@@ -233,7 +233,7 @@ impl MoeLayer {
                 Read::Output => rec.download(b.y),
                 Read::Routing => {
                     rec.download_range(b.expert_of, 0..b.tokens * s.k);
-                    rec.download_range(b.weight, 0..b.tokens * s.columns());
+                    rec.download_range(b.weight, 0..s.outputs * b.tokens * s.columns());
                     rec.download_range(b.placement, 0..2 * b.tokens * s.columns());
                     rec.download_range(b.demanded, 0..s.groups * s.experts);
                 }
@@ -345,7 +345,8 @@ impl MoeLayer {
         out
     }
 
-    /// Runs the last forward pass backward from `d_output`: `f32[T, d]`, with the layer's weighted losses added.
+    /// Runs the last forward pass backward from `d_output`: `f32[T, d]`, or `f32[tasks, T, d]`, with the layer's weighted losses
+    /// added.
     ///
     /// # Errors
     /// [`Error::OutOfOrder`] without a forward pass, [`Error::WrongLength`], or as [`MoeLayer::forward`].
@@ -396,9 +397,15 @@ impl MoeLayer {
         };
         let (dims, of, d) = (*dims, Gradient { rewarded: reward.is_some(), ..*of }, self.config.d_model);
         let tokens = dims.tokens as usize;
-        if d_output.len() != tokens * d {
-            let shape = format!("[{tokens}, {d}]");
-            return Err(Error::WrongLength { what: "dOutput".into(), got: d_output.len(), wanted: tokens * d, shape });
+        let (got, wanted) = (d_output.len(), self.sizes.outputs * tokens * d);
+        if got != wanted {
+            let tasks = if self.sizes.outputs == 1 { String::new() } else { format!("{}, ", self.sizes.outputs) };
+            return Err(Error::WrongLength {
+                what: "dOutput".into(),
+                got,
+                wanted,
+                shape: format!("[{tasks}{tokens}, {d}]"),
+            });
         }
         if let Some(reward) = reward {
             self.check_reward(reward, tokens, of.train)?;

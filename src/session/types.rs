@@ -142,7 +142,7 @@ pub struct Routing {
     pub slots: usize,
     /// `i32[T, slots]`: expert of each choice, -1 where there is none.
     pub experts: Vec<i32>,
-    /// `f32[T, slots]`: weight of each choice in the output, 0 where dropped.
+    /// `f32[T, slots]`: weight of each choice in the output, 0 where dropped; `f32[tasks, T, slots]` with a gate for each task.
     pub weights: Vec<f32>,
     /// `i32[T, slots]`: slot in the expert's buffer of the token's group, -1 where dropped.
     pub positions: Vec<i32>,
@@ -157,7 +157,7 @@ pub struct Routing {
 /// What a forward pass brought back; what was not read is absent.
 #[derive(Clone, Debug, Default)]
 pub struct LayerOutput {
-    /// `f32[T, d]`.
+    /// `f32[T, d]`, or `f32[tasks, T, d]`.
     pub output: Option<Vec<f32>>,
     /// Who went where.
     pub routing: Option<Routing>,
@@ -165,7 +165,7 @@ pub struct LayerOutput {
     pub losses: Option<Vec<(&'static str, f32)>>,
     /// Bytes between devices.
     pub traffic: Option<Vec<Traffic>>,
-    /// `f32[T, E]`.
+    /// `f32[T, E]`, or `f32[T, tasks, E]`.
     pub scores: Option<Vec<f32>>,
     /// How the router's solver ended; absent where none ran.
     pub solver: Option<Solver>,

@@ -38,9 +38,9 @@ pub fn tokens(config: &LayerConfig, seed: u64, tokens: usize) -> Vec<f32> {
     x
 }
 
-/// A gradient of the output for `tokens` tokens.
+/// A gradient of the outputs for `tokens` tokens.
 pub fn d_output(config: &LayerConfig, seed: u64, tokens: usize) -> Vec<f32> {
-    noise(seed, 2, tokens * config.d_model)
+    noise(seed, 2, config.router.outputs() * tokens * config.d_model)
 }
 
 /// The arrays of `weights` by name, as `set_weights` takes them.

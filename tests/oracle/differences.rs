@@ -1,9 +1,9 @@
 //! The oracle's gradients against central differences of its own forward pass.
 
 use webmoe::config::{
-    Across, Activation, Capacity, DenseGate, DenseToSparse, ExpertChoice, Exploration, Key, LayerConfig, Noise,
-    NoisyTopK, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert, Slots, SoftmaxOver,
-    TokenThenExpert, TopK,
+    Across, Activation, Capacity, DenseGate, DenseToSparse, ExpertChoice, Exploration, Key, LayerConfig, MultiGate,
+    Noise, NoisyTopK, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert, Slots,
+    SoftmaxOver, TokenThenExpert, TopK,
 };
 use webmoe::labels::Labels;
 use webmoe::reference::{Setting, backward_exact, forward_exact};
@@ -34,7 +34,7 @@ pub fn assert_labelled_differences_agree(label: &str, config: &LayerConfig, labe
         noise(100 + NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32, len)
     });
     let mut x = noise(1, TOKENS * config.d_model);
-    let d_output = noise(2, x.len());
+    let d_output = noise(2, config.router.outputs() * x.len());
     let objective = |weights: &Weights<f64>, x: &[f64]| -> f64 {
         let forward = forward_exact(config, weights, x, setting).expect("a layer that runs");
         let losses =
@@ -251,6 +251,22 @@ fn gradients_are_right_for_a_residual_expert() {
                 let config = LayerConfig { activation, shared_expert, residual: true, identity_experts, ..router };
                 assert_differences_agree(&format!("{config:?}"), &config);
             }
+        }
+    }
+}
+
+#[test]
+fn gradients_are_right_for_the_gates_of_several_tasks() {
+    let shared = [None, Some(SharedExpert { d_ff: 3, gate: false }), Some(SharedExpert { d_ff: 3, gate: true })];
+    for (tasks, k) in [(1, None), (3, None), (2, Some(1)), (3, Some(2))] {
+        for shared_expert in shared {
+            let router = RouterConfig::MultiGate(MultiGate { tasks, k });
+            let dropless = LayerConfig { router_bias: true, shared_expert, ..LayerConfig::new(4, 5, 4, router) };
+            assert_differences_agree(&format!("{dropless:?}"), &dropless);
+            let slots = Slots::Fixed { slots: 2 };
+            let capacity = Capacity::Bounded { slots, priority: Priority::Batch, order: Order::Token };
+            let bounded = LayerConfig { groups: 2, capacity, ..dropless };
+            assert_differences_agree(&format!("{bounded:?}"), &bounded);
         }
     }
 }

@@ -14,6 +14,7 @@ mod golden;
 mod hash;
 mod labels;
 mod mixture;
+mod multi_gate;
 mod papers;
 mod properties;
 mod recorded;

@@ -13,7 +13,7 @@ pub mod routers;
 pub mod training;
 
 pub use routers::{
-    dense_to_sparse, domain, expert_choice, hash, language, noisy_top_k, reinforce, sinkhorn, task, thor,
+    dense_to_sparse, domain, expert_choice, hash, language, multi_gate, noisy_top_k, reinforce, sinkhorn, task, thor,
     token_then_expert, top_k,
 };
 
@@ -107,6 +107,12 @@ macro_rules! on_every_engine {
             token_then_expert::the_rounds_tell_how_they_ended,
             token_then_expert::with_a_handshake_experts_choose_over_all_devices,
             token_then_expert::a_handshake_is_two_exchanges_of_numbers_and_then_no_row_for_nothing,
+            multi_gate::multi_gate_agrees_with_the_oracle,
+            multi_gate::with_one_task_it_is_a_soft_mixture,
+            multi_gate::equal_gates_give_every_task_the_same_bits,
+            multi_gate::the_loss_of_a_task_moves_no_other_gate,
+            multi_gate::experts_are_computed_once_however_many_tasks_ask_them,
+            multi_gate::a_gradient_for_too_few_tasks_is_refused,
             dense_to_sparse::dense_to_sparse_agrees_with_the_oracle,
             dense_to_sparse::bytes_fall_from_all_experts_to_one_with_the_temperature,
             dense_to_sparse::outside_training_dense_to_sparse_is_top_1,

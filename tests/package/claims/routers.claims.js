@@ -5,6 +5,8 @@ const TOKENS = 16;
 const BASE = { dModel: 8, dFf: 12, experts: 4, activation: "silu", seed: 3 };
 const X = numbers(1, TOKENS * BASE.dModel);
 const D_OUTPUT = numbers(2, X.length);
+/** A gradient for the output of every task. */
+const dOutputOf = ({ tasks = 1 }) => numbers(2, tasks * X.length);
 const tokenIds = new Uint32Array(TOKENS).map((_, t) => (t * t) % 10);
 const domain = new Uint32Array(TOKENS).map((_, t) => Math.floor((t * 4) / TOKENS));
 const mixture = numbers(3, TOKENS * 4).map((weight) => Math.max(weight, 0));
@@ -36,6 +38,8 @@ const LAYERS = {
   },
   "thor": { router: { kind: "thor" }, options: { step: 1, pass: 1 } },
   "thor by sentence": { router: { kind: "thor", per: "sentence", inference: "ensemble", k: 2 }, options: { sequence: 4 } },
+  "multiGate": { router: { kind: "multiGate", tasks: 2 } },
+  "multiGate with a few experts a task": { router: { kind: "multiGate", tasks: 3, k: 1 } },
   "reinforce": { router: { kind: "reinforce", temperature: 0.5 }, backward: { reward: numbers(3, TOKENS) } },
   "reinforce with a linear baseline": {
     router: { kind: "reinforce", baseline: "linear", entropy: 0.1, stopGradient: false },
@@ -87,6 +91,7 @@ const CONFIGS = {
     "router.table[1]",
   ],
   "a training that draws nothing": [{ router: { kind: "thor", per: "ensemble" } }, "router.per"],
+  "no task": [{ router: { kind: "multiGate", tasks: 0 } }, "router.tasks"],
   "logits divided by nothing": [{ router: { kind: "reinforce", temperature: 0 } }, "router.temperature"],
   "a running mean that forgets nothing": [{ router: { kind: "reinforce", decay: 1 } }, "router.decay"],
   "no expert of a draw": [{ router: { kind: "thor", k: 0 } }, "router.k"],
@@ -134,10 +139,10 @@ const BACKWARD_CALLS = {
 const configOf = ({ options, backward, ...config }) => ({ ...BASE, ...config });
 
 /** Forward in training, backward, a step, and forward again. */
-async function run(layer, { options, backward }) {
+async function run(layer, { router, options, backward }) {
   const forward = () => layer.forward(X, { train: true, ...options });
   const first = await forward();
-  const gradients = await layer.backward(D_OUTPUT, backward);
+  const gradients = await layer.backward(dOutputOf(router), backward);
   await layer.applyGradients({ kind: "sgd", learningRate: 0.5 });
   return { first, gradients, second: await forward() };
 }
@@ -210,7 +215,7 @@ function claims() {
         withLayer(place, configOf(LAYERS[name]), async (layer) => {
           await layer.forward(X, { train: true, ...LAYERS[name].options });
           await assertCode(what, code, () => layer.backward(D_OUTPUT, options));
-          await layer.backward(D_OUTPUT, LAYERS[name].backward);
+          await layer.backward(dOutputOf(LAYERS[name].router), LAYERS[name].backward);
         }),
       ),
     );

@@ -409,6 +409,42 @@ export interface TaskRouterConfig {
   scale?: number;
 }
 
+/**
+ * One gate a task over the same experts (MMoE, Ma et al. 2018). The layer has an output for each task, `[tasks, T, dModel]`, as
+ * have `dOutput` of `backward` and `routing.weights`; each expert is computed once for a token.
+ */
+export interface MultiGateRouterConfig {
+  kind: "multiGate";
+  /** Tasks, up to 64: `router` has the rows of the first task, then those of the second, and so on. */
+  tasks: number;
+  /** Experts that each task takes; default all. A token goes to those that any of its tasks took. */
+  k?: number;
+}
+
+/**
+ * Each token draws one expert by a policy, `softmax(h / temperature)`, that learns from rewards (REINFORCE, Williams 1992; RL-R,
+ * Clark et al. 2022); outside training it takes the best. Outputs are not scaled, so that the router learns from the `reward` of
+ * `backward` and from its losses alone.
+ */
+export interface ReinforceRouterConfig {
+  kind: "reinforce";
+  /** Logits are divided by this; default 1. */
+  temperature?: number;
+  /**
+   * What rewards are compared with: nothing, the running mean of the batches before, or a linear function of the token, which is
+   * one more row of `router`; default `"ema"`. The running mean stays on the device and is not among the weights.
+   */
+  baseline?: "none" | "ema" | "linear";
+  /** How much of the running mean each batch keeps, at least 0 and below 1; default 0.9. */
+  decay?: number;
+  /** Weight of the policy's mean entropy, which is added to what is sought; default 0. */
+  entropy?: number;
+  /** Bring the advantages of a batch to mean 0 and variance 1; default `false`. */
+  normalize?: boolean;
+  /** The router's gradient does not reach `x`; default `true`. */
+  stopGradient?: boolean;
+}
+
 /** What every function without a runtime takes. */
 export interface ToolOptions {
   /** Where the WebAssembly module is, as in {@link RuntimeOptions}. */
@@ -532,30 +568,6 @@ export interface DenseToSparseRouterConfig {
   gate?: "gumbel" | "softmax";
 }
 
-/**
- * Each token draws one expert by a policy, `softmax(h / temperature)`, that learns from rewards (REINFORCE, Williams 1992; RL-R,
- * Clark et al. 2022); outside training it takes the best. Outputs are not scaled, so that the router learns from the `reward` of
- * `backward` and from its losses alone.
- */
-export interface ReinforceRouterConfig {
-  kind: "reinforce";
-  /** Logits are divided by this; default 1. */
-  temperature?: number;
-  /**
-   * What rewards are compared with: nothing, the running mean of the batches before, or a linear function of the token, which is
-   * one more row of `router`; default `"ema"`. The running mean stays on the device and is not among the weights.
-   */
-  baseline?: "none" | "ema" | "linear";
-  /** How much of the running mean each batch keeps, at least 0 and below 1; default 0.9. */
-  decay?: number;
-  /** Weight of the policy's mean entropy, which is added to what is sought; default 0. */
-  entropy?: number;
-  /** Bring the advantages of a batch to mean 0 and variance 1; default `false`. */
-  normalize?: boolean;
-  /** The router's gradient does not reach `x`; default `true`. */
-  stopGradient?: boolean;
-}
-
 /** A router's description, discriminated by `kind`. */
 export type RouterConfig =
   | TopKRouterConfig
@@ -568,6 +580,7 @@ export type RouterConfig =
   | DomainRouterConfig
   | LanguageRouterConfig
   | TaskRouterConfig
+  | MultiGateRouterConfig
   | DenseToSparseRouterConfig
   | ReinforceRouterConfig;
 
@@ -657,7 +670,7 @@ export interface MoeLayer {
   forward(x: Float32Array, options?: ForwardOptions): Promise<LayerOutput>;
   /**
    * Gradients of the last forward: of `sum(output · dOutput)` plus the weighted losses.
-   * @param dOutput `[T, dModel]`, as the output.
+   * @param dOutput as the output: `[T, dModel]`, or `[tasks, T, dModel]`.
    * @throws {@link WebMoeError} as `forward`, and `OUT_OF_ORDER` where no forward came first.
    */
   backward(dOutput: Float32Array, options?: BackwardOptions): Promise<LayerGradients>;
@@ -684,7 +697,7 @@ export interface MoeLayer {
  * With `expertWidths`, rows of w1, w3, b1 and b3 and columns of w2 beyond an expert's width are 0.
  */
 export interface LayerWeights {
-  /** `[experts, dModel]`, all of them; one row more with the linear baseline of `reinforce` */
+  /** `[experts, dModel]`, all of them; one row more with the linear baseline of `reinforce`, `[tasks, experts, dModel]` with `multiGate` */
   router: Float32Array;
   /** `[experts]`, all of them, with `routerBias`: one for each row of `router` */
   routerBias?: Float32Array;
@@ -724,7 +737,7 @@ export interface TaskNetwork {
 
 /** What a forward brings back; what was not read is absent. */
 export interface LayerOutput {
-  /** `[T, dModel]`: the sum over kept experts; a dropped token's row is 0 (the residual is the caller's). */
+  /** `[T, dModel]`, or `[tasks, T, dModel]` with `multiGate`: the sum over kept experts; a dropped token's row is 0 (the residual is the caller's). */
   output: Float32Array;
   /** Which token went where. */
   routing: Routing;
@@ -732,7 +745,7 @@ export interface LayerOutput {
   losses: Record<string, number>;
   /** What crossed between the virtual devices. */
   traffic: Traffic;
-  /** `[T, experts]`: the router's scores of all experts; only where asked for. */
+  /** `[T, experts]`: the router's scores of all experts, `[T, tasks, experts]` with `multiGate`; only where asked for. */
   scores?: Float32Array;
   /** How the router's solver ended; only where asked for and one ran. */
   solver?: Solver;
@@ -756,7 +769,7 @@ export interface Routing {
   slots: number;
   /** `[tokens, slots]`, -1 = none. */
   experts: Int32Array;
-  /** `[tokens, slots]`, the gate value used in the output. */
+  /** `[tokens, slots]`, the gate value used in the output; `[tasks, tokens, slots]` with `multiGate`. */
   weights: Float32Array;
   /** `[tokens, slots]`, place in the expert's buffer, -1 = none or dropped. */
   positions: Int32Array;

@@ -16,6 +16,7 @@ pub mod domain;
 pub mod expert_choice;
 pub mod hash;
 pub mod language;
+pub mod multi_gate;
 pub mod noisy_top_k;
 pub mod reinforce;
 pub mod sinkhorn;
@@ -52,6 +53,7 @@ pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
         domain::examples,
         language::examples,
         task::examples,
+        multi_gate::examples,
         dense_to_sparse::examples,
         reinforce::examples,
     ];

@@ -90,7 +90,7 @@ export function read({ settings, batch, output: { routing, scores } }: Snapshot)
     devices,
     groups,
     choices,
-    score: (token, expert) => scores[token * experts + expert] ?? null,
+    score: (token, expert) => scores[(token * scores.length) / tokens + expert] ?? null,
     topScore: scores.reduce((most, score) => Math.max(most, score), 0),
     made: all.length,
     dropped: all.filter((choice) => !choice.kept).length,

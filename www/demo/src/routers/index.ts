@@ -7,6 +7,7 @@ import { expertChoice } from "./expertChoice";
 import { hash } from "./hash";
 import type { Control, RouterKind, Values } from "./kind";
 import { language } from "./language";
+import { multiGate } from "./multiGate";
 import { noisyTopK } from "./noisyTopK";
 import { reinforce } from "./reinforce";
 import { sinkhorn } from "./sinkhorn";
@@ -26,6 +27,7 @@ export const ROUTERS: readonly RouterKind[] = [
   domain,
   language,
   task,
+  multiGate,
   denseToSparse,
   reinforce,
 ];
