@@ -17,7 +17,7 @@
 override SIGMOID: u32 = 0u;       // 1: sigmoid scores, else softmax
 override SELECTED: u32 = 0u;      // 1: softmax over the chosen logits
 override BIASED: u32 = 0u;        // 1: choose by score + bias, 2: by logit + bias of the token's group
-override UNCHOSEN: u32 = 0u;      // 1: scores only; the choices are made elsewhere
+override UNCHOSEN: u32 = 0u;      // 1: scores only, the choices are made afterwards; 2: they were made before
 override GROUP_LIMITED: u32 = 0u; // 1: choose within the group_limit best expert groups
 override SHARED_GATE: u32 = 0u;   // 1: the shared expert's gate is the logit after the last expert's
 override POLICY: u32 = 0u;        // what else decides who is chosen and asked: one of those below
@@ -133,7 +133,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     var gate = 1.0;
     if (SHARED_GATE == 1u) { gate = 1.0 / (1.0 + exp(-finite(router[logits_at + dims.gate_at]))); }
     for (var j = dims.choices; j < dims.columns; j++) { chosen[t * dims.columns + j] = gate; }
-    if (UNCHOSEN == 1u) { return; }
+    if (UNCHOSEN == 2u) {
+        for (var j = 0u; j < dims.choices; j++) {
+            chosen[t * dims.columns + j] = router[scores_at + expert_of[t * dims.choices + j]];
+        }
+    }
+    if (UNCHOSEN != 0u) { return; }
 
     if (GROUP_LIMITED == 1u) { limit_groups(); }
     let group_size = experts / dims.expert_groups;

@@ -17,8 +17,8 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Across, Baseline, Chooses, DenseGate, DenseToSparse, Domain, Draw, Exchanges, ExpertChoice, Exploration, Gate,
-    Hash, Hashed, Key, Language, MultiGate, Negotiation, Noise, NoisyTopK, Reinforce, Renormalize, RouterConfig,
+    Across, Base, Baseline, Chooses, DenseGate, DenseToSparse, Domain, Draw, Exchanges, ExpertChoice, Exploration,
+    Gate, Hash, Hashed, Key, Language, MultiGate, Negotiation, Noise, NoisyTopK, Reinforce, Renormalize, RouterConfig,
     Schedule, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, Task, Thor, TokenThenExpert, TopK,
 };
 
@@ -252,6 +252,11 @@ impl LayerConfig {
         self.replicated || self.router.exchange() == Exchanges::None
     }
 
+    /// Whether in training the tokens are spread over the groups at random before they are routed; not where rows stay anyway.
+    pub fn shuffles(&self) -> bool {
+        self.router.shuffles() && !self.stays()
+    }
+
     /// Rows of the router's weights: an expert each, perhaps more behind them, or none where nothing is learned.
     pub fn router_rows(&self) -> usize {
         self.router.rows(self.experts)
@@ -277,6 +282,9 @@ impl LayerConfig {
     /// Conventions A and B of the capacity factor: Fedus, Zoph, Shazeer 2021 (Switch), eq. 3; Riquelme et al. 2021 (V-MoE).
     /// Convention A is capped at the group's tokens, as in Mesh TensorFlow, before the minimum and the multiple are applied.
     pub fn slots(&self, tokens: usize, train: bool) -> Option<usize> {
+        if let (RouterConfig::Base(router), true) = (&self.router, train) {
+            return Some(router.share(tokens, self.experts));
+        }
         if let Some(slots) = self.router.own_slots(tokens, self.experts) {
             return Some(slots);
         }

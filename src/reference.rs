@@ -17,6 +17,7 @@ mod plan;
 pub mod policy;
 pub mod routing;
 mod shared;
+mod shuffle;
 mod slots;
 mod traffic;
 
@@ -28,6 +29,7 @@ use self::noisy::{Chosen, Noisy};
 pub use self::plan::Routing;
 use self::policy::Rewards;
 use self::shared::Input;
+use self::shuffle::Shuffle;
 pub use self::traffic::{Exchange, Op, Pass, Traffic};
 use crate::config::{DenseGate, Gate, LayerConfig, RouterConfig, Sinkhorn};
 use crate::error::Error;
@@ -68,6 +70,8 @@ pub struct Forward {
     asked: Vec<Vec<bool>>,
     /// `[T]` of `[k]`: weights before any is divided, scaled or dropped.
     raw_weights: Vec<Vec<f64>>,
+    /// Where the tokens were shuffled: how, and the pass over them as they stood.
+    shuffled: Option<Box<(Shuffle, Forward)>>,
 }
 
 /// The gradients of the loss, `⟨output, d_output⟩` and the weighted auxiliary losses.
@@ -147,15 +151,33 @@ pub fn forward_exact(
     x: &[f64],
     setting: Setting,
 ) -> Result<Forward, Error> {
-    let (d, e) = (config.d_model, config.experts);
+    let d = config.d_model;
     if !x.len().is_multiple_of(d) {
         return Err(Error::PartialToken { what: "x".to_owned(), got: x.len(), d_model: d });
     }
     if let RouterConfig::MultiGate(router) = &config.router {
         return multi_gate::forward(router, config, weights, x, setting);
     }
+    let group_tokens = config.tokens_per_group(x.len() / d)?;
+    match Shuffle::of(config, x.len() / d, setting) {
+        Some(shuffle) => {
+            let routed = forward_in_order(config, weights, &shuffle.there(x), setting, group_tokens)?;
+            Ok(shuffle.told(config, routed))
+        }
+        None => forward_in_order(config, weights, x, setting, group_tokens),
+    }
+}
+
+/// A forward pass that routes the tokens in the order in which they come.
+fn forward_in_order(
+    config: &LayerConfig,
+    weights: &Weights<f64>,
+    x: &[f64],
+    setting: Setting,
+    group_tokens: usize,
+) -> Result<Forward, Error> {
+    let (d, e) = (config.d_model, config.experts);
     let tokens = x.len() / d;
-    let group_tokens = config.tokens_per_group(tokens)?;
     let gate = config.router.gate();
     let capacity = config.slots(group_tokens, setting.train);
 
@@ -263,6 +285,7 @@ pub fn forward_exact(
         chosen,
         asked,
         raw_weights,
+        shuffled: None,
     })
 }
 
@@ -292,6 +315,10 @@ pub fn backward_rewarded(
     d_output: &[f64],
     rewards: Option<Rewards>,
 ) -> Result<Gradients, Error> {
+    if let Some((shuffle, routed)) = forward.shuffled.as_deref().filter(|_| d_output.len() == x.len()) {
+        let (x, d_output) = (shuffle.there(x), shuffle.there(d_output));
+        return Ok(shuffle.told_back(config, backward_exact(config, weights, &x, routed, &d_output)?));
+    }
     let (d, e, k) = (config.d_model, config.experts, config.k());
     let (tokens, gate) = (forward.routing.tokens, config.router.gate());
     if d_output.len() != forward.output.len() {

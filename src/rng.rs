@@ -3,6 +3,8 @@
 
 /// Lane of a token's key in [`Priority::Random`](crate::config::Priority::Random).
 pub const PRIORITY_LANE: u32 = 1;
+/// Lane of a token's key in the shuffle before routing.
+pub const SHUFFLE_LANE: u32 = 2;
 /// Lane of the jitter on the first feature of a token's router input; feature `i` takes the `i`-th lane from here.
 pub const JITTER_LANE: u32 = 16;
 /// Lane of the dropout of the first feature of a token's router input; feature `i` takes the `i`-th lane from here.

@@ -34,6 +34,12 @@ part!(
     /// Pairs of tokens and experts while experts choose.
     PAIRS, "pairs");
 part!(
+    /// Scores and places of an auction.
+    AUCTION, "auction");
+part!(
+    /// The n-th largest of many keys.
+    SELECT, "select");
+part!(
     /// Jitter and dropout of the router's input.
     INPUT_NOISE, "input_noise");
 part!(

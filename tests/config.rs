@@ -191,8 +191,11 @@ fn routers_must_be_known_and_their_numbers_sound() {
     assert_invalid(router(json!({ "expertGroups": 3 })), "router.expertGroups", "3");
     assert_invalid(router(json!({ "expertGroups": 4, "groupLimit": 5 })), "router.groupLimit", "5");
     assert_invalid(router(json!({ "selectionBias": [1, "b"] })), "router.selectionBias[1]", "\"b\"");
+    assert_invalid(with(json!({ "router": { "kind": "base", "iterations": 0 } })), "router.iterations", "0");
+    assert_invalid(with(json!({ "router": { "kind": "base", "iterations": 1001 } })), "router.iterations", "1001");
+    assert_invalid(with(json!({ "router": { "kind": "base", "shuffle": 1 } })), "router.shuffle", "1");
     let unknown = parse(&with(json!({ "router": { "kind": "topP" } }))).expect_err("no such router");
-    let known = "topK, noisyTopK, expertChoice, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, multiGate, denseToSparse, reinforce";
+    let known = "topK, noisyTopK, expertChoice, base, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, multiGate, denseToSparse, reinforce";
     let known = known.to_owned();
     assert_eq!(unknown, Error::UnknownRouter { kind: "topP".to_owned(), known });
     assert_eq!(unknown.code(), "UNKNOWN_ROUTER");
@@ -574,6 +577,7 @@ fn a_misspelt_field_is_named_with_the_known_ones() {
         (capacity(json!({ "factor": 1, "evalfactor": 1 })), "capacity.evalfactor", "evalFactor"),
         (capacity(json!({ "slots": 1, "min": 1 })), "capacity.min", "priority"),
         (with(json!({ "mesh": { "device": 2 } })), "mesh.device", "devices"),
+        (with(json!({ "router": { "kind": "base", "rounds": 9 } })), "router.rounds", "iterations"),
         (with(json!({ "sharedExpert": { "dFf": 2, "gated": true } })), "sharedExpert.gated", "gate"),
     ] {
         let error = parse(&description).expect_err(field);
@@ -611,6 +615,7 @@ fn fields_that_do_not_fit_together_are_named_with_their_numbers() {
     );
     assert_eq!(error(with(json!({ "lossWeights": { "balance": 1 } }))).code(), "UNKNOWN_LOSS");
     assert_invalid(with(json!({ "lossWeights": { "z": "1" } })), "lossWeights.z", "\"1\"");
+    assert_invalid(with(json!({ "router": { "kind": "base" }, "capacity": { "slots": 3 } })), "capacity", "given");
 }
 
 #[test]

@@ -29,7 +29,7 @@ export async function measure(name) {
 }
 
 async function open(runtime, name) {
-  const { options = {}, ...config } = layers[name];
+  const { options = {}, solves: _, ...config } = layers[name];
   const layer = await runtime.createLayer({ dModel: WIDTH, dFf: HIDDEN, experts: EXPERTS, activation: "relu", ...config });
   const { router } = await layer.weights();
   // logits of about unit size, some experts liked better than others

@@ -6,6 +6,7 @@ use super::read::Fields;
 use super::{LayerConfig, raw::Node};
 use crate::error::Error;
 
+mod base;
 mod dense_to_sparse;
 mod domain;
 mod expert_choice;
@@ -20,6 +21,7 @@ mod thor;
 mod token_then_expert;
 mod top_k;
 
+pub use base::Base;
 pub use dense_to_sparse::{DenseGate, DenseToSparse, Schedule};
 pub use domain::Domain;
 pub use expert_choice::{Across, ExpertChoice};
@@ -114,6 +116,8 @@ pub enum Chooses {
     Tokens,
     /// Each expert takes tokens, and seats them itself.
     Experts,
+    /// In training experts bid for tokens, all of which are sold; outside it each token takes experts by its logits.
+    Auction,
     /// Nobody: the expert follows from what the caller says of the token.
     Labels,
 }
@@ -142,6 +146,8 @@ pub enum RouterConfig {
     NoisyTopK(NoisyTopK),
     /// Each expert takes its best tokens.
     ExpertChoice(ExpertChoice),
+    /// Balanced assignment by an auction.
+    Base(Base),
     /// Token choice by logits that optimal transport has balanced.
     Sinkhorn(Sinkhorn),
     /// The expert is looked up in a table, by the token's id.
@@ -259,6 +265,11 @@ pub(super) trait Router {
     fn learns_noise(&self) -> bool {
         false
     }
+
+    /// Whether in training the tokens are spread over the groups at random before they are routed.
+    fn shuffles(&self) -> bool {
+        false
+    }
 }
 
 impl RouterConfig {
@@ -267,6 +278,7 @@ impl RouterConfig {
             RouterConfig::TopK(router) => router,
             RouterConfig::NoisyTopK(router) => router,
             RouterConfig::ExpertChoice(router) => router,
+            RouterConfig::Base(router) => router,
             RouterConfig::Sinkhorn(router) => router,
             RouterConfig::Hash(router) => router,
             RouterConfig::Thor(router) => router,
@@ -283,10 +295,11 @@ impl RouterConfig {
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 13] = [
+        let kinds: [(&str, Read); 14] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
             ("noisyTopK", |f| NoisyTopK::read(f).map(RouterConfig::NoisyTopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
+            ("base", |f| Base::read(f).map(RouterConfig::Base)),
             ("sinkhorn", |f| Sinkhorn::read(f).map(RouterConfig::Sinkhorn)),
             ("hash", |f| Hash::read(f).map(RouterConfig::Hash)),
             ("tokenThenExpert", |f| TokenThenExpert::read(f).map(RouterConfig::TokenThenExpert)),
@@ -412,6 +425,11 @@ impl RouterConfig {
     /// Whether the width of the router's noise is learned.
     pub fn learns_noise(&self) -> bool {
         self.settings().learns_noise()
+    }
+
+    /// Whether in training the tokens are spread over the groups at random before they are routed (Lewis et al. 2021).
+    pub fn shuffles(&self) -> bool {
+        self.settings().shuffles()
     }
 
     pub(super) fn check(&self, layer: &LayerConfig) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use crate::shader;
 pub static CHOOSE: Kernel = Kernel {
     name: "choose",
     source: include_str!("../../shaders/choose.wgsl"),
-    parts: &[&shader::DIMS, &shader::PAIRS],
+    parts: &[&shader::DIMS, &shader::PAIRS, &shader::SELECT],
     product: None,
     bindings: &[Read, Write, Write, Write],
     constants: &["IMMEDIATE"],

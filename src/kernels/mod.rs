@@ -4,6 +4,12 @@
 mod act;
 mod activation;
 mod advantage;
+mod auction;
+mod auction_ask;
+mod auction_award;
+mod auction_bar;
+mod auction_bid;
+mod auction_bounds;
 mod choose;
 mod column_backward;
 mod column_scores;
@@ -46,6 +52,7 @@ mod router_backward;
 mod router_logits;
 mod settle;
 mod sgd;
+mod shuffle;
 mod sinkhorn_experts;
 mod sinkhorn_tokens;
 mod slot_count;
@@ -57,6 +64,11 @@ mod weight_gradient;
 
 pub use act::ACT;
 pub use advantage::ADVANTAGE;
+pub use auction_ask::AUCTION_ASK;
+pub use auction_award::AUCTION_AWARD;
+pub use auction_bar::AUCTION_BAR;
+pub use auction_bid::AUCTION_BID;
+pub use auction_bounds::AUCTION_BOUNDS;
 pub use choose::CHOOSE;
 pub use column_backward::COLUMN_BACKWARD;
 pub use column_scores::COLUMN_SCORES;
@@ -93,6 +105,7 @@ pub use router_backward::ROUTER_BACKWARD;
 pub use router_logits::ROUTER_LOGITS;
 pub use settle::SETTLE;
 pub use sgd::SGD;
+pub use shuffle::SHUFFLE;
 pub use sinkhorn_experts::SINKHORN_EXPERTS;
 pub use sinkhorn_tokens::SINKHORN_TOKENS;
 pub use slot_count::{BLOCK, SLOT_COUNT};
@@ -296,7 +309,8 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 46] = [
+pub static ALL: [&Kernel; 52] = [
+    &SHUFFLE,
     &ROUTER_LOGITS,
     &SPREAD,
     &ROUTE,
@@ -307,6 +321,11 @@ pub static ALL: [&Kernel; 46] = [
     &REWEIGH,
     &MULTI_GATE,
     &ACT,
+    &AUCTION_BOUNDS,
+    &AUCTION_BID,
+    &AUCTION_AWARD,
+    &AUCTION_ASK,
+    &AUCTION_BAR,
     &SINKHORN_TOKENS,
     &SINKHORN_EXPERTS,
     &COLUMN_SCORES,

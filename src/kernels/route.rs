@@ -9,7 +9,8 @@ use crate::{rng, shader};
 /// the best ones of all come first, then the next of all.
 ///
 /// - 1 logits and scores: `f32[2, T, stride]`, 2 `bias`: `f32[E]`, or `f32[G, E]`
-/// - 3 `expert_of`: `u32[T, k]`, with [`DECLINED`] where one is not asked and [`NONE`] after the last, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
+/// - 3 `expert_of`: `u32[T, k]`, with [`DECLINED`] where one is not asked and [`NONE`] after the last; read where the choices are made
+///   before, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
 ///
 /// # Source
 /// Shazeer et al. 2017 (top-k), Lepikhin et al. 2020 (GShard: which second choices are asked), Fedus et al. 2021 (Switch; choices drawn in training), DeepSeek-AI 2024 (sigmoid, selection bias, group limit), Yang et al. 2021 (M6-T: prototypes).
@@ -69,8 +70,15 @@ fn twin(call: &Call, slices: &mut [Slice]) {
 
         let chosen = &mut chosen.f32_mut()[t * columns..][..columns];
         chosen[k..].fill(if on("SHARED_GATE") { sigmoid(finite(h[dims.gate_at as usize])) } else { 1.0 });
-        if on("UNCHOSEN") {
-            continue;
+        match call.constants.get("UNCHOSEN") {
+            0 => {}
+            1 => continue,
+            _ => {
+                for (c, e) in chosen.iter_mut().zip(&expert_of.u32()[t * k..][..k]) {
+                    *c = s[*e as usize];
+                }
+                continue;
+            }
         }
         keys.copy_from_slice(if biased == 1 || limited { s } else { &h[..experts] });
         if biased != 0 {

@@ -1,6 +1,9 @@
 //! The backward pass and the update.
 
-use super::forward::{Move, activation, record_exchange, record_expert_in, record_identity, rows, with_column_blocks};
+use super::forward::{
+    Move, Turn, activation, record_exchange, record_expert_in, record_identity, record_shuffle, rows,
+    with_column_blocks,
+};
 use super::{Backward, Batch, Parameters, Sizes, record_losses};
 use crate::config::{LayerConfig, RouterConfig};
 use crate::kernels::{
@@ -41,13 +44,20 @@ pub fn record(
         record_expert_in(rec, config, dims, batch, weights, Some(w.before));
     }
 
+    let caller = w.caller.filter(|_| of.train);
+    if w.exchange.is_some() || caller.is_some() {
+        rec.clear(w.moved);
+    }
+    if let Some(caller) = caller {
+        record_shuffle(rec, dims, b.places, Turn::There, [caller.given, w.dy], w.moved);
+    }
+
     // from the output to the experts' outputs, and to the weights of the assignments
     let out = b.exchange.as_ref().map_or(b.out, |e| e.home);
     let d_out = w.exchange.as_ref().map_or(w.d_out, |e| e.home);
     let buffers = vec![w.dy.id, out.id, b.placement.id, b.weight.id, w.d_weight.id, d_out.id];
     rec.dispatch(plain(&COMBINE_BACKWARD, Constants::default(), buffers, Grid::over(b.tokens * s.columns())));
     if w.exchange.is_some() {
-        rec.clear(w.moved);
         record_exchange(rec, dims, batch, Move::CombineBackward, [d_out, w.d_out], w.moved);
     }
 
@@ -138,6 +148,9 @@ pub fn record(
         of_router.dims.tokens = s.tasks as u32;
     }
     rec.dispatch(to_input(b.token_tiling, dims, d_input_logits, w.dx));
+    if let Some(caller) = caller {
+        record_shuffle(rec, dims, b.places, Turn::Back, [w.dx, caller.told], w.moved);
+    }
     of_router.record(
         rec,
         (d_logits.id, s.stride),

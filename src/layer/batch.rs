@@ -85,6 +85,34 @@ pub struct Noisy {
     pub d_odds: Buffer<f32>,
 }
 
+/// Buffers of an auction, for `K·E` tokens of a group, `K = ⌈S/E⌉`; placeholders where there is none.
+#[derive(Clone, Copy, Debug)]
+pub struct Auction {
+    /// `u32[G, 2]`: the range of the scores.
+    pub bounds: Buffer<u32>,
+    /// `f32[G, K·E]`.
+    pub prices: Buffer<f32>,
+    /// `u32[G, K·E]`: who has a token.
+    pub places: Buffer<u32>,
+    /// `f32[G, K·E, E]`.
+    pub bids: Buffer<f32>,
+    /// `u32[G, E, 2]`: what tokens without a bid must reach.
+    pub bars: Buffer<u32>,
+    /// `u32[G, E]`: how many of them asked anew in each turn.
+    pub asked: Buffer<u32>,
+    /// `u32[iterations + E, 4]`: grids of the rounds of bids, and of the experts' turns after them.
+    pub grids: Buffer<u32>,
+}
+
+/// Rows in the caller's order, where the router shuffles them: a pass begins and ends with an exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// `f32[T, d]`: what the caller gave.
+    pub given: Buffer<f32>,
+    /// `f32[T, d]`: what the caller gets.
+    pub told: Buffer<f32>,
+}
+
 /// What a forward pass works on.
 #[derive(Debug)]
 pub struct Batch {
@@ -138,8 +166,8 @@ pub struct Batch {
     pub losses: Buffer<f32>,
     /// `f32[G, E]`: derivative of the losses by the score shares.
     pub d_share: Buffer<f32>,
-    /// `u32[2, N, N]`: rows that dispatch and combine moved, from device i to device j; `u32[3, N, N]`, with the nominations last,
-    /// where devices agree by a handshake.
+    /// `u32[moves, N, N]`: rows that dispatch, combine, shuffle and unshuffle moved, from device i to device j, with the nominations
+    /// last where devices agree by a handshake.
     pub moved: Buffer<u32>,
     /// Where tokens cross between devices.
     pub exchange: Option<Exchange>,
@@ -157,6 +185,12 @@ pub struct Batch {
     pub choice: Choice,
     /// Where logits get noise.
     pub noisy: Noisy,
+    /// Where experts bid.
+    pub auction: Auction,
+    /// `u32[T]`: where each token stands while it is routed, for routers that shuffle.
+    pub places: Buffer<u32>,
+    /// For routers that shuffle: only in training, without which the caller's order is that of `x` and `y`.
+    pub caller: Option<Caller>,
     buffers: Vec<BufferId>,
 }
 
@@ -187,10 +221,12 @@ pub struct Backward {
     pub advantage: Buffer<f32>,
     /// `f32[T, d]`: gradient of the input.
     pub dx: Buffer<f32>,
-    /// `u32[2, N, N]`: rows that the backward exchanges of combine and of dispatch moved.
+    /// `u32[moves, N, N]`: rows that the backward exchanges of combine, dispatch, unshuffle and shuffle moved.
     pub moved: Buffer<u32>,
     /// Where tokens cross between devices: gradients at home, before they leave and after they return.
     pub exchange: Option<Exchange>,
+    /// As in [`Batch`], of `dy` and `dx`.
+    pub caller: Option<Caller>,
     buffers: Vec<BufferId>,
 }
 
@@ -258,6 +294,20 @@ impl Batch {
         plan.want("the runners-up", of_router(s.draws, tokens));
         plan.want("the odds' sums", of_router(s.draws, 2 * s.groups * s.experts));
         plan.want("the odds' derivative", of_router(s.draws, 2 * s.groups * s.experts));
+        let auction = s.chooses == Chooses::Auction;
+        let sold = volume(&[s.groups, (dims.group_tokens as usize).div_ceil(s.experts), s.experts]);
+        plan.want("the range of the scores", of_router(auction, 2 * s.groups));
+        plan.want("the tokens' prices", of_router(auction, sold));
+        plan.want("the tokens' places", of_router(auction, sold));
+        plan.want("the bids", of_router(auction, volume(&[sold, s.experts])));
+        plan.want("the experts' bars", of_router(auction, 2 * s.groups * s.experts));
+        plan.want("the tokens that ask", of_router(auction, s.groups * s.experts));
+        plan.want("the auction's grids", of_router(auction, 4 * (s.state + s.experts)));
+        plan.want("the tokens' places in another order", of_router(s.shuffles, tokens));
+        if s.shuffles {
+            plan.want("the input as it was given", [tokens, s.d]);
+            plan.want("the output as it is told", [tokens, s.d]);
+        }
         if s.exchanges {
             plan.want("rows received by the experts", [rows, s.d]);
             plan.want("rows brought home", [rows, s.d]);
@@ -310,6 +360,17 @@ impl Batch {
                 sums: made.next(),
                 d_odds: made.next(),
             },
+            auction: Auction {
+                bounds: made.next(),
+                prices: made.next(),
+                places: made.next(),
+                bids: made.next(),
+                bars: made.next(),
+                asked: made.next(),
+                grids: made.next(),
+            },
+            places: made.next(),
+            caller: s.shuffles.then(|| Caller { given: made.next(), told: made.next() }),
             exchange: s.exchanges.then(|| Exchange { received: made.next(), home: made.next() }),
             buffers,
         })
@@ -318,6 +379,11 @@ impl Batch {
     /// What the experts read, and whether it lies there by token: `f32[T, d]`, or, as the exchange brought it, `f32[rows, d]`.
     pub fn inputs(&self) -> (Buffer<f32>, bool) {
         self.exchange.as_ref().map_or((self.x, true), |e| (e.received, false))
+    }
+
+    /// Where the caller's tokens go and where its output comes from, in a pass as in training or not.
+    pub fn ends(&self, train: bool) -> Caller {
+        self.caller.filter(|_| train).unwrap_or(Caller { given: self.x, told: self.y })
     }
 
     /// Gives every buffer back.
@@ -347,10 +413,14 @@ impl Backward {
         plan.want("the rewards", of_rewards(tokens));
         plan.want("the advantages", of_rewards(2 * tokens));
         plan.want("the input's gradient", [tokens, s.d]);
-        plan.want("the backward exchanges' counters", [2, s.devices, s.devices]);
+        plan.want("the backward exchanges' counters", [s.moves(), s.devices, s.devices]);
         if s.exchanges {
             plan.want("gradients on their way to the experts", [rows, s.d]);
             plan.want("gradients brought home", [rows, s.d]);
+        }
+        if s.shuffles {
+            plan.want("the output's gradient as it was given", [tokens, s.d]);
+            plan.want("the input's gradient as it is told", [tokens, s.d]);
         }
         let (mut made, buffers) = plan.create(engine).await?;
         Ok(Backward {
@@ -368,8 +438,14 @@ impl Backward {
             dx: made.next(),
             moved: made.next(),
             exchange: s.exchanges.then(|| Exchange { received: made.next(), home: made.next() }),
+            caller: s.shuffles.then(|| Caller { given: made.next(), told: made.next() }),
             buffers,
         })
+    }
+
+    /// As [`Batch::ends`], of the gradients.
+    pub fn ends(&self, train: bool) -> Caller {
+        self.caller.filter(|_| train).unwrap_or(Caller { given: self.dy, told: self.dx })
     }
 
     /// Gives every buffer back.

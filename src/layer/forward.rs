@@ -3,7 +3,7 @@
 use super::{Batch, Parameters, Sizes};
 use crate::config::{Activation, LayerConfig};
 use crate::kernels::{
-    COMBINE, Constants, Dims, EXCHANGE, EXCHANGE_SPAN, EXPERT_IN, EXPERT_OUT, IDENTITY, LOSS_SUMS, LOSSES,
+    COMBINE, Constants, Dims, EXCHANGE, EXCHANGE_SPAN, EXPERT_IN, EXPERT_OUT, IDENTITY, LOSS_SUMS, LOSSES, SHUFFLE,
 };
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
 use crate::router::{self, Switches};
@@ -48,9 +48,13 @@ pub fn record(rec: &mut Recording, config: &LayerConfig, dims: Dims, batch: &Bat
         buffers: vec![out.id, batch.placement.id, batch.weight.id, batch.y.id],
         grid: Grid::linear(s.outputs * batch.tokens * s.d / 4),
     });
+    if let Some(caller) = batch.caller.filter(|_| pass.train) {
+        record_shuffle(rec, dims, batch.places, Turn::Back, [batch.y, caller.told], batch.moved);
+    }
 }
 
-/// Records the first part of a forward pass: who goes where, in which slot and row, with what weight.
+/// Records the first part of a forward pass: who goes where, in which slot and row, with what weight; before it the shuffle, if
+/// there is one.
 pub fn record_routing(
     rec: &mut Recording,
     config: &LayerConfig,
@@ -60,10 +64,14 @@ pub fn record_routing(
     pass: Pass,
 ) {
     let dims = with_column_blocks(dims, &Sizes::of(config), batch.row_tiling);
-    if batch.exchange.is_some() || config.router.handshake().is_some() {
+    let Pass { train, drawn, .. } = pass;
+    let caller = batch.caller.filter(|_| train);
+    if batch.exchange.is_some() || caller.is_some() || config.router.handshake().is_some() {
         rec.clear(batch.moved);
     }
-    let Pass { train, drawn, .. } = pass;
+    if let Some(caller) = caller {
+        record_shuffle(rec, dims, batch.places, Turn::There, [caller.given, batch.x], batch.moved);
+    }
     router::record(router::Step { rec, config, dims, batch, weights, train, drawn });
 }
 
@@ -182,6 +190,34 @@ pub(super) enum Move {
     Combine,
     CombineBackward,
     DispatchBackward,
+}
+
+/// Which way a shuffle goes: the first or the last exchange of a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    There,
+    Back,
+}
+
+/// Records the exchange between the virtual devices that takes rows from the caller's order to that of routing, or back; `moved`:
+/// the counters of its pass.
+pub(super) fn record_shuffle(
+    rec: &mut Recording,
+    dims: Dims,
+    places: Buffer<u32>,
+    turn: Turn,
+    [from, to]: [Buffer<f32>; 2],
+    moved: Buffer<u32>,
+) {
+    let back = u32::from(turn == Turn::Back);
+    rec.dispatch(Dispatch {
+        kernel: &SHUFFLE,
+        constants: Constants(vec![("BACK", back)]),
+        tiling: Tiling::Direct,
+        dims: Dims { counter_base: (2 + back) * dims.devices * dims.devices, ..dims },
+        buffers: vec![places.id, from.id, to.id, moved.id],
+        grid: Grid::linear((dims.tokens * dims.d4) as usize),
+    });
 }
 
 /// Records one exchange between the virtual devices; `moved`: the counters of its pass.

@@ -9,7 +9,7 @@ mod sizes;
 mod traffic;
 
 pub use backward::{Gradient, record as record_backward, record_sgd};
-pub use batch::{Backward, Batch, Choice, Exchange, Noisy};
+pub use batch::{Auction, Backward, Batch, Caller, Choice, Exchange, Noisy};
 pub use forward::{Pass as ForwardPass, record as record_forward, record_losses, record_routing};
 pub use pack::{Packed, pack, unpack};
 pub use parameters::Parameters;

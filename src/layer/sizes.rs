@@ -40,6 +40,8 @@ pub struct Sizes {
     pub state: usize,
     /// Whether devices agree on who goes where before rows move.
     pub handshake: bool,
+    /// Whether tokens are shuffled in training.
+    pub shuffles: bool,
     /// Routing groups.
     pub groups: usize,
     /// Whether the router learns from rewards.
@@ -75,6 +77,7 @@ impl Sizes {
             chooses: config.router.chooses(),
             state: router::state_words(config),
             handshake: config.router.handshake().is_some() && !config.stays(),
+            shuffles: config.shuffles(),
             groups: config.groups,
             rewards: matches!(config.router, RouterConfig::Reinforce(_)),
             devices: config.devices,
@@ -94,14 +97,19 @@ impl Sizes {
         self.all() - self.identities
     }
 
+    /// Exchanges of rows in a pass in training, each with counters of its own.
+    pub fn moves(&self) -> usize {
+        if self.shuffles { 4 } else { 2 }
+    }
+
     /// Assignments of a token, those to the shared expert included.
     pub fn columns(&self) -> usize {
         self.k + self.units
     }
 
-    /// Counters of a forward pass, from device to device: rows of dispatch and combine, and nominations where these travel.
+    /// Counters of a forward pass, from device to device: rows of its exchanges, and nominations where these travel.
     pub fn counters(&self) -> usize {
-        (2 + usize::from(self.handshake)) * self.devices * self.devices
+        (self.moves() + usize::from(self.handshake)) * self.devices * self.devices
     }
 
     /// The dispatches' uniform for a batch, in a pass of a step.
@@ -163,7 +171,7 @@ impl Sizes {
                 let places = volume(&[self.groups, self.experts, dims.slots as usize]).min(volume(&[tokens, self.k]));
                 places.saturating_add(volume(&[tokens, self.units]))
             }
-            Chooses::Tokens | Chooses::Labels => volume(&[tokens, self.columns()]),
+            Chooses::Tokens | Chooses::Auction | Chooses::Labels => volume(&[tokens, self.columns()]),
         }
     }
 

@@ -22,10 +22,14 @@ pub enum Op {
     Nominate,
     /// Which nominations were accepted, back to the tokens' devices.
     Reply,
+    /// Tokens to where they are routed.
+    Shuffle,
     /// Tokens to their experts.
     Dispatch,
     /// Results to their tokens.
     Combine,
+    /// Results to where the tokens came from.
+    Unshuffle,
 }
 
 /// Whether an exchange carries rows or only numbers about them.
@@ -80,6 +84,12 @@ fn payload(config: &LayerConfig, tokens: usize, train: bool, pass: Pass, op: Op,
     Traffic { pass, op, kind: PayloadKind::Payload, bytes, useful_bytes }
 }
 
+/// One exchange that only reorders tokens: all of its rows, and nothing else.
+fn shuffle(config: &LayerConfig, pass: Pass, op: Op, moved: &[u32]) -> Traffic {
+    let bytes: Vec<f64> = moved.iter().map(|rows| f64::from(*rows) * (config.d_model * BYTES) as f64).collect();
+    Traffic { pass, op, kind: PayloadKind::Payload, useful_bytes: bytes.clone(), bytes }
+}
+
 /// Numbers about rows, none of them padding.
 fn meta(op: Op, bytes: Vec<f64>) -> Traffic {
     Traffic { pass: Pass::Forward, op, kind: PayloadKind::Meta, useful_bytes: bytes.clone(), bytes }
@@ -96,8 +106,8 @@ fn handshake(rounds: usize, devices: usize, named: &[u32]) -> [Traffic; 2] {
     [meta(Op::Nominate, named.iter().map(asked).collect()), meta(Op::Reply, (0..named.len()).map(told).collect())]
 }
 
-/// The exchanges of a forward pass, none where the router has none; `moved`: `u32[2, N, N]`, dispatch and combine, or
-/// `u32[3, N, N]` with nominations.
+/// The exchanges of a forward pass, none where the router has none; `moved`: `u32[2, N, N]`, dispatch and combine,
+/// `u32[3, N, N]` with nominations, or `u32[4, N, N]` with shuffle and unshuffle.
 ///
 /// Without a capacity the receivers must be told how many rows follow, 4 bytes for each of their experts, unless a handshake has
 /// told them already. Where every device has the experts of its tokens there are none.
@@ -107,6 +117,10 @@ pub fn forward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: 
     if config.stays() {
         return all;
     }
+    let shuffles = train && config.shuffles();
+    if shuffles {
+        all.push(shuffle(config, Pass::Forward, Op::Shuffle, &moved[2 * n * n..3 * n * n]));
+    }
     if let Some(rounds) = config.router.handshake() {
         all.extend(handshake(rounds, n, &moved[2 * n * n..]));
     } else if config.slots(tokens / config.groups, train).is_none() {
@@ -114,17 +128,26 @@ pub fn forward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: 
     }
     all.push(payload(config, tokens, train, Pass::Forward, Op::Dispatch, &moved[..n * n]));
     all.push(payload(config, tokens, train, Pass::Forward, Op::Combine, &moved[n * n..2 * n * n]));
+    if shuffles {
+        all.push(shuffle(config, Pass::Forward, Op::Unshuffle, &moved[3 * n * n..4 * n * n]));
+    }
     all
 }
 
-/// The exchanges of a backward pass, none where the router has none; `moved`: `u32[2, N, N]`, backward of combine and of dispatch.
+/// The exchanges of a backward pass, none where the router has none; `moved`: `u32[2, N, N]`, backward of combine and of dispatch, or
+/// of a pass that shuffled `u32[4, N, N]`, then backward of unshuffle and of shuffle.
 pub fn backward_traffic(config: &LayerConfig, tokens: usize, train: bool, moved: &[u32]) -> Vec<Traffic> {
     let n = config.devices;
     if config.stays() {
         return Vec::new();
     }
-    vec![
+    let mut all = vec![
         payload(config, tokens, train, Pass::Backward, Op::Combine, &moved[..n * n]),
         payload(config, tokens, train, Pass::Backward, Op::Dispatch, &moved[n * n..2 * n * n]),
-    ]
+    ];
+    if train && config.shuffles() {
+        all.insert(0, shuffle(config, Pass::Backward, Op::Unshuffle, &moved[2 * n * n..3 * n * n]));
+        all.push(shuffle(config, Pass::Backward, Op::Shuffle, &moved[3 * n * n..4 * n * n]));
+    }
+    all
 }

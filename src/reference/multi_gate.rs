@@ -87,6 +87,7 @@ pub(super) fn forward(
     let moves = traffic::Moves { tokens, capacity, kept: routing.kept_pairs().collect() };
     let traffic = traffic::forward(config, &moves, &[]);
     Ok(Forward {
+        shuffled: None,
         output,
         logits,
         scores,

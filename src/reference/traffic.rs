@@ -27,10 +27,14 @@ pub enum Op {
     Nominate,
     /// Which nominations were accepted, back to the tokens' devices (meta).
     Reply,
+    /// Tokens to where they are routed.
+    Shuffle,
     /// Tokens to their experts.
     Dispatch,
     /// Experts' outputs back to their tokens.
     Combine,
+    /// Outputs to where the tokens came from.
+    Unshuffle,
 }
 
 /// One all-to-all among `N` devices.
@@ -138,6 +142,27 @@ pub(super) fn backward(config: &LayerConfig, moves: &Moves) -> Traffic {
     let rows = || moves.rows(config, Pass::Backward, Op::Combine, Op::Dispatch).into();
     let exchanges = if config.stays() { Vec::new() } else { rows() };
     Traffic { devices: config.devices, exchanges }
+}
+
+/// The exchanges of a pass over shuffled tokens: before those of routing every token goes to its place, `[T]` of `places`, and after
+/// them it comes back; `ends`: what these two are for.
+pub(super) fn with_shuffle(
+    config: &LayerConfig,
+    pass: Pass,
+    places: &[usize],
+    routed: &Traffic,
+    ends: [Op; 2],
+) -> Traffic {
+    let n = config.devices;
+    let local = (places.len() / n).max(1);
+    let mut there = vec![0; n * n];
+    places.iter().enumerate().for_each(|(token, place)| {
+        there[token / local * n + place / local] += config.d_model as u64 * WORD;
+    });
+    let whole = |op, bytes: Vec<u64>| Exchange { pass, op, useful_bytes: bytes.clone(), bytes };
+    let (first, last) = (whole(ends[0], there.clone()), whole(ends[1], transposed(&there, n)));
+    let exchanges = [vec![first], routed.exchanges.clone(), vec![last]].concat();
+    Traffic { devices: n, exchanges }
 }
 
 fn transposed(matrix: &[u64], n: usize) -> Vec<u64> {

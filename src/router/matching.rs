@@ -73,7 +73,7 @@ pub(super) const ARRIVAL: u32 = 4;
 /// one, one more for an answer, and one more where keys change from round to round.
 pub(super) fn record(step: &mut Step, rules: Rules) {
     step.logits();
-    top_k::record_choices(step, 0, step.batch.prices);
+    top_k::record_scores(step, top_k::CHOSEN_LATER);
     if step.config.router.over_tokens() {
         let columns = of_experts(step);
         step.dispatch(&COLUMN_SCORES, Constants::default(), vec![step.batch.router.id], columns);

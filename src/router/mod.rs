@@ -2,6 +2,7 @@
 //!
 //! A router leaves behind `expert_of` and `chosen`, and either lets [`slots`] find the places or finds them itself.
 
+mod base;
 mod dense_to_sparse;
 mod domain;
 mod expert_choice;
@@ -11,6 +12,7 @@ mod matching;
 mod multi_gate;
 mod noisy_top_k;
 mod reinforce;
+mod shuffle;
 mod sinkhorn;
 mod slots;
 mod solver;
@@ -20,6 +22,7 @@ mod thor;
 mod token_then_expert;
 mod top_k;
 
+pub use shuffle::shuffled;
 pub use solver::{Solver, report_words, state_words};
 pub use switches::Switches;
 
@@ -97,6 +100,7 @@ pub(crate) fn record(mut step: Step) {
         RouterConfig::TopK(router) => top_k::record(&mut step, router),
         RouterConfig::NoisyTopK(router) => noisy_top_k::record(&mut step, router),
         RouterConfig::ExpertChoice(router) => expert_choice::record(&mut step, router),
+        RouterConfig::Base(router) => base::record(&mut step, router),
         RouterConfig::Sinkhorn(router) => sinkhorn::record(&mut step, router),
         RouterConfig::Hash(_) | RouterConfig::Domain(_) | RouterConfig::Language(_) => lookup::record(&mut step),
         RouterConfig::TokenThenExpert(router) => token_then_expert::record(&mut step, router),
@@ -169,6 +173,7 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> D
         }
         RouterConfig::NoisyTopK(router) => Dims { noise: noisy_top_k::width(router, dims.experts), ..dims },
         RouterConfig::ExpertChoice(_) => dims,
+        RouterConfig::Base(router) => Dims { iterations: router.iterations as u32, ..dims },
         RouterConfig::Sinkhorn(router) => {
             Dims { iterations: router.iterations as u32, tolerance: router.tolerance, epsilon: router.epsilon, ..dims }
         }
@@ -199,6 +204,7 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
         RouterConfig::Language(router) => router.experts_of(config.experts),
         RouterConfig::NoisyTopK(_)
         | RouterConfig::ExpertChoice(_)
+        | RouterConfig::Base(_)
         | RouterConfig::Sinkhorn(_)
         | RouterConfig::Thor(_)
         | RouterConfig::TokenThenExpert(_)

@@ -1,12 +1,15 @@
 //! How a solver ended, from the state that it leaves on the device.
 
-use crate::config::{Chooses, LayerConfig, RouterConfig, Sinkhorn};
+use crate::config::{Base, Chooses, LayerConfig, RouterConfig, Sinkhorn};
 
 /// How the solver of each routing group ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Solver {
     /// `u32[G]`: iterations made, or rounds; as many as there may be if it did not converge.
     pub iterations: Vec<u32>,
+    /// `u32[G]`: an auction: tokens without a bid in the last round, which got an expert by score; 0 if it ended by itself. Those
+    /// that are made up where tokens do not divide among the experts count, too.
+    pub repaired: Option<Vec<u32>>,
     /// `f32[G]`: Sinkhorn: the largest change of a price in the last iteration, in units of `ε`.
     pub change: Option<Vec<f32>>,
     /// `u32[G]`: where experts choose in rounds: times that a token left an expert in the last one. 0: nobody would in another.
@@ -19,6 +22,7 @@ const OF_ROUNDS: usize = 4;
 /// Words of state that a router's kernels leave for each group; 0 if they leave none.
 pub fn state_words(config: &LayerConfig) -> usize {
     match &config.router {
+        RouterConfig::Base(router) => router.iterations,
         RouterConfig::Sinkhorn(router) => router.iterations,
         router if router.chooses() == Chooses::Experts => OF_ROUNDS,
         _ => 0,
@@ -28,7 +32,7 @@ pub fn state_words(config: &LayerConfig) -> usize {
 /// How many of them tell how a pass's solver ended; 0 if none runs.
 pub fn report_words(config: &LayerConfig, train: bool) -> usize {
     let solves = match &config.router {
-        RouterConfig::Sinkhorn(_) => train,
+        RouterConfig::Base(_) | RouterConfig::Sinkhorn(_) => train,
         RouterConfig::ExpertChoice(router) => router.bound(config.experts).is_some(),
         RouterConfig::TokenThenExpert(router) => router.iterates(),
         _ => false,
@@ -40,10 +44,20 @@ impl Solver {
     /// Of a pass that left `state`: `u32[G, report_words]`; none if the router has no solver.
     pub fn of(config: &LayerConfig, state: &[u32]) -> Option<Self> {
         match &config.router {
+            RouterConfig::Base(router) => Some(Solver::of_bids(router, state)),
             RouterConfig::Sinkhorn(router) => Some(Solver::of_prices(router, state)),
             router if router.chooses() == Chooses::Experts => Some(Solver::of_rounds(state)),
             _ => None,
         }
+    }
+
+    fn of_bids(router: &Base, state: &[u32]) -> Self {
+        let last = |unsold: &[u32]| {
+            let made = unsold.iter().position(|n| *n == 0).map_or(unsold.len(), |last| last + 1);
+            (made as u32, unsold[unsold.len() - 1])
+        };
+        let (iterations, repaired) = state.chunks(router.iterations).map(last).unzip();
+        Solver { iterations, repaired: Some(repaired), change: None, left: None }
     }
 
     fn of_prices(router: &Sinkhorn, state: &[u32]) -> Self {
@@ -54,13 +68,13 @@ impl Solver {
             (made as u32, made.checked_sub(1).map_or(0.0, change))
         };
         let (iterations, change) = state.chunks(router.iterations).map(last).unzip();
-        Solver { iterations, change: Some(change), left: None }
+        Solver { iterations, repaired: None, change: Some(change), left: None }
     }
 
     fn of_rounds(state: &[u32]) -> Self {
         let number = |word: u32| f32::from_bits(word) as u32;
         let last = |of_group: &[u32]| (number(of_group[0]), number(of_group[1]));
         let (iterations, left) = state.chunks_exact(OF_ROUNDS).map(last).unzip();
-        Solver { iterations, change: None, left: Some(left) }
+        Solver { iterations, repaired: None, change: None, left: Some(left) }
     }
 }

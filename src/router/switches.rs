@@ -15,8 +15,8 @@ pub(super) const ABOVE: u32 = 7;
 pub struct Switches<'a>(pub &'a LayerConfig);
 
 impl Switches<'_> {
-    /// Of `route`; `biased`: what is added to the keys, `policy`: what else decides.
-    pub(super) fn route(&self, biased: u32, policy: u32) -> Constants {
+    /// Of `route`; `unchosen`: when choices are made, `biased`: what is added to the keys, `policy`: what else decides.
+    pub(super) fn route(&self, unchosen: u32, biased: u32, policy: u32) -> Constants {
         let limited = match &self.0.router {
             RouterConfig::TopK(router) => router.group_limit < router.expert_groups,
             _ => false,
@@ -25,7 +25,7 @@ impl Switches<'_> {
             ("SIGMOID", self.sigmoid()),
             ("SELECTED", self.selected()),
             ("BIASED", biased),
-            ("UNCHOSEN", u32::from(self.0.router.chooses() == Chooses::Experts)),
+            ("UNCHOSEN", unchosen),
             ("GROUP_LIMITED", u32::from(limited)),
             ("SHARED_GATE", self.shared_gate()),
             ("POLICY", policy),

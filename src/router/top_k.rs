@@ -5,8 +5,13 @@
 
 use super::{Step, as_floats, slots};
 use crate::config::TopK;
-use crate::kernels::ROUTE;
+use crate::kernels::{Constants, ROUTE};
 use crate::recording::{Buffer, Grid};
+
+/// For [`record_scores`]: the choices are made afterwards.
+pub(super) const CHOSEN_LATER: u32 = 1;
+/// For [`record_scores`]: the choices were made before, and get their scores.
+pub(super) const CHOSEN_BEFORE: u32 = 2;
 
 /// Logits, choices, slots, rows, weights: five dispatches.
 pub(super) fn record(step: &mut Step, router: &TopK) {
@@ -24,8 +29,19 @@ pub(super) fn record_choices(step: &mut Step, biased: u32, bias: Buffer<f32>) {
 
 /// [`record_choices`] by another policy than the router's own.
 pub(super) fn record_choices_by(step: &mut Step, policy: u32, biased: u32, bias: Buffer<f32>) {
+    let constants = step.switches().route(0, biased, policy);
+    record_route(step, constants, bias);
+}
+
+/// Scores where it is not by them that tokens choose; `unchosen`: [`CHOSEN_LATER`] or [`CHOSEN_BEFORE`]. One dispatch.
+pub(super) fn record_scores(step: &mut Step, unchosen: u32) {
+    let policy = step.switches().policy(step.train);
+    let constants = step.switches().route(unchosen, 0, policy);
+    record_route(step, constants, step.batch.prices);
+}
+
+fn record_route(step: &mut Step, constants: Constants, bias: Buffer<f32>) {
     let b = step.batch;
     let buffers = vec![b.router.id, bias.id, b.expert_of.id, b.chosen.id, b.stats.id];
-    let constants = step.switches().route(biased, policy);
     step.dispatch(&ROUTE, constants, buffers, Grid::over(step.tokens()));
 }

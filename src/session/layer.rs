@@ -152,11 +152,15 @@ impl MoeLayer {
         let dims = self.sizes.dims(&self.config, tokens, options.train, (options.step, options.pass))?;
         let labels = router::labels(&self.config, &options.labels, tokens, options.train)?;
         let draws = router::draws(&self.config, options.draws.as_deref(), tokens)?.filter(|_| options.train);
+        let places = router::shuffled(&self.config, tokens, options.train, (options.step, options.pass));
         self.prepare(&dims, options.train).await?;
         let mut rec = Recording::default();
         let keep = if options.train { self.backward.as_ref().map(|b| b.before) } else { None };
         if let Some(batch) = &self.batch {
-            rec.upload(batch.x, pad_rows(x, d));
+            rec.upload(batch.ends(options.train).given, pad_rows(x, d));
+            if let Some(places) = &places {
+                rec.upload(batch.places, places.clone());
+            }
             if let Some(labels) = labels {
                 rec.upload(batch.labels, labels);
             }
@@ -175,7 +179,7 @@ impl MoeLayer {
         let of = Gradient { train: options.train, kept: keep.is_some(), rewarded: false };
         self.last = (!options.route_only).then_some(Last { dims, of });
         Ok(match &self.batch {
-            Some(batch) => self.output(&dims, batch, options, downloads),
+            Some(batch) => self.output(&dims, batch, options, places.as_deref(), downloads),
             None => self.empty_output(options),
         })
     }
@@ -230,7 +234,7 @@ impl MoeLayer {
         }
         for read in &options.read {
             match read {
-                Read::Output => rec.download(b.y),
+                Read::Output => rec.download(b.ends(options.train).told),
                 Read::Routing => {
                     rec.download_range(b.expert_of, 0..b.tokens * s.k);
                     rec.download_range(b.weight, 0..s.outputs * b.tokens * s.columns());
@@ -255,27 +259,43 @@ impl MoeLayer {
         }
     }
 
-    fn output(&self, dims: &Dims, b: &Batch, options: &ForwardOptions, mut downloads: Downloads) -> LayerOutput {
+    /// `places`: `[T]`, where each token stood while it was routed, if the tokens were shuffled.
+    fn output(
+        &self,
+        dims: &Dims,
+        b: &Batch,
+        options: &ForwardOptions,
+        places: Option<&[u32]>,
+        mut downloads: Downloads,
+    ) -> LayerOutput {
         let s = &self.sizes;
         let mut out = LayerOutput::default();
         for read in &options.read {
             match read {
-                Read::Output => out.output = Some(strip_rows(downloads.take(b.y), self.config.d_model)),
+                Read::Output => {
+                    out.output = Some(strip_rows(downloads.take(b.ends(options.train).told), self.config.d_model))
+                }
                 Read::Routing => {
-                    let experts = downloads.take(b.expert_of);
-                    let (weights, placement) = (downloads.take(b.weight), downloads.take(b.placement));
+                    let experts = in_order(places, downloads.take(b.expert_of));
+                    let weights = in_order(places, downloads.take(b.weight));
+                    let placement = in_order(places, downloads.take(b.placement));
                     out.routing = Some(self.routing(dims, experts, &weights, &placement, &downloads.take(b.demanded)));
                 }
                 Read::Losses => out.losses = Some(self.losses(&downloads.take(b.losses))),
                 Read::Traffic => {
-                    let mut moved = if s.exchanges || s.handshake { downloads.take(b.moved) } else { vec![0; 2] };
-                    if !s.exchanges {
-                        moved[..2].copy_from_slice(&self.kept_everywhere(dims, &downloads.take(b.demanded)));
-                    }
+                    let counted = if s.exchanges || s.handshake { downloads.take(b.moved) } else { Vec::new() };
+                    let moved = match s.exchanges {
+                        true => counted,
+                        false => {
+                            let kept = self.kept_everywhere(dims, &downloads.take(b.demanded));
+                            if s.handshake { [&kept[..2], &counted[2..]].concat() } else { kept }
+                        }
+                    };
                     out.traffic = Some(layer::forward_traffic(&self.config, b.tokens, options.train, &moved));
                 }
                 Read::Scores => {
-                    let (rows, scored) = (downloads.take(b.router), self.config.router.scored(s.experts));
+                    let (rows, scored) =
+                        (in_order(places, downloads.take(b.router)), self.config.router.scored(s.experts));
                     out.scores = Some(rows.chunks_exact(s.stride).flat_map(|row| &row[..scored]).copied().collect());
                 }
                 Read::Solver if router::report_words(&self.config, options.train) == 0 => {}
@@ -293,10 +313,10 @@ impl MoeLayer {
         all.filter(|(name, _)| self.config.router.losses().contains(name)).collect()
     }
 
-    /// Where nothing moves, every kept row stays, in both exchanges of a pass.
+    /// Where nothing moves, every kept row stays, in both exchanges of a pass, and every token in those of a shuffle.
     fn kept_everywhere(&self, dims: &Dims, demanded: &[u32]) -> Vec<u32> {
         let kept = demanded.iter().map(|d| d.min(&dims.slots)).sum();
-        vec![kept, kept]
+        vec![kept, kept, dims.tokens, dims.tokens]
     }
 
     fn routing(&self, dims: &Dims, experts: Vec<u32>, weights: &[f32], placement: &[u32], demanded: &[u32]) -> Routing {
@@ -417,7 +437,7 @@ impl MoeLayer {
         };
         let mut rec = Recording::default();
         if let (Some(batch), Some(backward)) = (&self.batch, &self.backward) {
-            rec.upload(backward.dy, pad_rows(d_output, d));
+            rec.upload(backward.ends(of.train).given, pad_rows(d_output, d));
             if let Some(reward) = reward {
                 rec.upload(backward.reward, reward.to_vec());
             }
@@ -433,10 +453,8 @@ impl MoeLayer {
         for read in read {
             match (read, &self.batch, &self.backward) {
                 (BackwardRead::Weights, ..) => download(&mut rec, &gradients),
-                (BackwardRead::X, Some(_), Some(w)) => rec.download(w.dx),
-                (BackwardRead::Traffic, Some(_), Some(w)) if self.sizes.exchanges => {
-                    rec.download_range(w.moved, 0..2 * n * n)
-                }
+                (BackwardRead::X, Some(_), Some(w)) => rec.download(w.ends(of.train).told),
+                (BackwardRead::Traffic, Some(_), Some(w)) if self.sizes.exchanges => rec.download(w.moved),
                 (BackwardRead::Traffic, Some(b), _) => {
                     rec.download_range(b.demanded, 0..self.sizes.groups * self.sizes.experts)
                 }
@@ -452,11 +470,13 @@ impl MoeLayer {
                 (BackwardRead::Weights, ..) => {
                     out.weights = Some(layer::unpack(&self.config, take(&mut downloads, &gradients)));
                 }
-                (BackwardRead::X, Some(_), Some(w)) => out.x = Some(strip_rows(downloads.take(w.dx), d)),
+                (BackwardRead::X, Some(_), Some(w)) => {
+                    out.x = Some(strip_rows(downloads.take(w.ends(of.train).told), d))
+                }
                 (BackwardRead::X, ..) => out.x = Some(Vec::new()),
                 (BackwardRead::Traffic, batch, _) => {
                     let moved = match batch {
-                        None => vec![0; 2 * n * n],
+                        None => vec![0; 4 * n * n],
                         Some(b) if !self.sizes.exchanges => self.kept_everywhere(&dims, &downloads.take(b.demanded)),
                         Some(b) => downloads.take(b.moved),
                     };
@@ -494,6 +514,13 @@ impl Drop for MoeLayer {
         let all = self.weights.buffers().into_iter().chain(self.gradients.iter().flat_map(Parameters::buffers));
         all.for_each(|b| self.engine.destroy(b));
     }
+}
+
+/// Rows of as many values each, one a token, in the caller's order.
+fn in_order<T: Copy>(places: Option<&[u32]>, rows: Vec<T>) -> Vec<T> {
+    let Some(places) = places else { return rows };
+    let width = rows.len() / places.len();
+    places.iter().flat_map(|place| &rows[*place as usize * width..][..width]).copied().collect()
 }
 
 fn download(rec: &mut Recording, p: &Parameters) {

@@ -286,6 +286,9 @@ fn routing_object(routing: &Routing) -> JsValue {
 fn solver_object(solver: &Solver) -> JsValue {
     let fields = Fields::new();
     fields.set("iterations", Uint32Array::from(&solver.iterations[..]));
+    if let Some(repaired) = &solver.repaired {
+        fields.set("repaired", Uint32Array::from(&repaired[..]));
+    }
     if let Some(change) = &solver.change {
         fields.set("change", Float32Array::from(&change[..]));
     }

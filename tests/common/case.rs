@@ -55,6 +55,8 @@ pub enum What {
     Kept,
     /// `[T, E]`: place in the expert's buffer, -1 = none.
     Positions,
+    /// `[1]`: the sum of the logits of all kept pairs; of a layer whose logits are its tokens.
+    Total,
     /// `[E]`: assignments before drops.
     Demanded,
     /// `[E]`: assignments kept.
@@ -101,6 +103,10 @@ impl Case {
             What::SortedWeights => (sorted_rows(&got.routing.weights, got.routing.slots), got.routing.slots),
             What::Kept => (got.routing.dense_kept(), e),
             What::Positions => (got.routing.dense_positions(), e),
+            What::Total => {
+                let kept = got.routing.dense_kept();
+                (vec![kept.iter().zip(&self.x).map(|(kept, h)| kept * f64::from(*h)).sum()], 1)
+            }
             What::Demanded => (got.routing.demanded.iter().map(|&n| f64::from(n)).collect(), e),
             What::Load => (got.routing.load.iter().map(|&n| f64::from(n)).collect(), e),
             What::Loss(name) => match got.losses.get(*name) {

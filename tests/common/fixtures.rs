@@ -2,7 +2,7 @@
 
 use super::case::{Case, What};
 use super::families::{
-    aux_losses, experts_choose, ffn_big, flaxformer, gshard, huggingface, lucidrains, megatron, noisy_top_k, pot,
+    aux_losses, base, experts_choose, ffn_big, flaxformer, gshard, huggingface, lucidrains, megatron, noisy_top_k, pot,
     st_moe,
 };
 
@@ -43,6 +43,7 @@ pub fn cases() -> Vec<Case> {
         experts_choose::cases(),
         megatron::cases(),
         noisy_top_k::cases(),
+        base::cases(),
         pot::cases(),
         aux_losses::cases(),
         ffn_big::cases(),

@@ -12,6 +12,7 @@ pub mod fixture;
 pub mod fixtures;
 pub mod got;
 pub mod inputs;
+pub mod optimum;
 pub mod step;
 pub mod trial;
 pub mod variants;

@@ -46,8 +46,8 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
         (own.w_out, packed.w_out),
         (own.b_out, packed.b_out),
         (own.embedding, packed.embedding),
-        (batch.x, pad_rows(&tokens(config, 40, count), config.d_model)),
-        (backward.dy, pad_rows(&d_output(config, 40, count), config.d_model)),
+        (batch.ends(true).given, pad_rows(&tokens(config, 40, count), config.d_model)),
+        (backward.ends(true).given, pad_rows(&d_output(config, 40, count), config.d_model)),
     ] {
         rec.upload(buffer, values);
     }
@@ -59,6 +59,9 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
     }
     if sizes.rewards {
         rec.upload(backward.reward, noise(40, 3, count));
+    }
+    if let Some(places) = router::shuffled(config, count, true, (1, 0)) {
+        rec.upload(batch.places, places);
     }
     let pass = ForwardPass { train: true, drawn: false, keep: Some(backward.before) };
     record_forward(&mut rec, config, dims, &batch, &own, pass);

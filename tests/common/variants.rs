@@ -10,7 +10,7 @@ pub fn values(constant: &str) -> &'static [u32] {
         "POLICY" => &[0, 1, 2, 3, 4, 5, 6, 7],
         "PRIORITY" => &[1, 2, 3],
         "RENORMALIZE" => &[0, 1, 2],
-        "AGAIN" | "BASELINE" | "BIASED" | "FINAL" | "GROUPED" => &[0, 1, 2],
+        "AGAIN" | "BASELINE" | "BIASED" | "FINAL" | "GROUPED" | "UNCHOSEN" => &[0, 1, 2],
         "NOISE" => &[0, 1, 2, 3],
         "KEY" => &[0, 1, 2, 3, 4],
         "BLOCK" => &[128, u32::MAX],

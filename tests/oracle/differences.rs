@@ -1,9 +1,9 @@
 //! The oracle's gradients against central differences of its own forward pass.
 
 use webmoe::config::{
-    Across, Activation, Capacity, DenseGate, DenseToSparse, ExpertChoice, Exploration, Key, LayerConfig, MultiGate,
-    Noise, NoisyTopK, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert, Slots,
-    SoftmaxOver, TokenThenExpert, TopK,
+    Across, Activation, Base, Capacity, DenseGate, DenseToSparse, ExpertChoice, Exploration, Key, LayerConfig,
+    MultiGate, Noise, NoisyTopK, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert,
+    Slots, SoftmaxOver, TokenThenExpert, TopK,
 };
 use webmoe::labels::Labels;
 use webmoe::reference::{Setting, backward_exact, forward_exact};
@@ -237,6 +237,20 @@ fn gradients_are_right_for_prototypes() {
         assert_differences_agree(&format!("k = {k}"), &layer(router.clone()));
         let residual = LayerConfig { shared_expert, residual: true, ..layer(router) };
         assert_differences_agree(&format!("k = {k}, residual"), &residual);
+    }
+}
+
+#[test]
+fn gradients_are_right_for_balanced_assignment_whose_scores_have_none() {
+    let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
+    for (iterations, groups, shuffle) in [(150, 1, false), (150, 2, false), (1, 2, false), (150, 2, true)] {
+        for residual in [false, true] {
+            let router = RouterConfig::Base(Base { shuffle, iterations });
+            let loss_weights = [("z".to_owned(), 0.3)].into();
+            let layer = LayerConfig { groups, router_bias: true, loss_weights, ..LayerConfig::new(4, 5, 4, router) };
+            let config = LayerConfig { activation: Activation::Gelu, shared_expert, residual, ..layer };
+            assert_differences_agree(&format!("{config:?}"), &config);
+        }
     }
 }
 

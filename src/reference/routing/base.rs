@@ -18,7 +18,7 @@ const SMALLEST_RAISE: f64 = 1e-4;
 pub struct Assignment {
     /// `[T]`: each token's expert.
     pub experts: Vec<usize>,
-    /// Rounds in which prices rose.
+    /// Rounds of bids.
     pub rounds: usize,
     /// `[T]`: what the tokens cost in the end.
     pub prices: Vec<f64>,
@@ -48,8 +48,8 @@ impl Assignment {
 /// they bid only the raise on it. After that it counts with its score, and they bid on it as on any other. The auction
 /// is over once every token has a bid; it is exactly one then, since there are as many bids as tokens.
 ///
-/// - `rounds`: after so many the auction is stopped; then all tokens stay with their holders, and pairs of the others
-///   with experts that have room are taken by descending score
+/// - `rounds`: after so many the auction is stopped; then all tokens with a bid in the last one stay with its winner, and pairs
+///   of the others with experts that have room are taken by descending score
 ///
 /// Tokens that make the last expert's share whole are made up, with the smallest score for all experts: whatever expert
 /// they go to, it does not change which assignment of the others is best, and they are nobody's first wish.
@@ -66,24 +66,19 @@ pub fn auction(scores: Scores, rounds: usize) -> Assignment {
 
     let mut auction = Auction { scores, share, highest, raise, round: 0, holders: vec![None; share * experts] };
     let mut prices = vec![0.0; share * experts];
-    let (assigned, repaired) = loop {
+    while auction.holders.contains(&None) && auction.round < rounds {
         let bids: Vec<Vec<(usize, f64)>> = (0..experts).map(|expert| auction.bids(expert, &prices)).collect();
         let best = highest_bids(&bids, scores.tokens());
-        if let Some(winners) = best.iter().map(|bid| bid.map(|(expert, _)| expert)).collect::<Option<Vec<usize>>>() {
-            break (winners, false);
-        }
-        if auction.round == rounds {
-            break (auction.give_away(), true);
-        }
         for (price, bid) in prices.iter_mut().zip(&best) {
             *price += bid.map_or(0.0, |(_, amount)| amount);
         }
         auction.holders = best.iter().map(|bid| bid.map(|(expert, _)| expert)).collect();
         auction.round += 1;
-    };
+    }
+    let repaired = auction.holders.contains(&None);
     prices.truncate(tokens);
-    let rounds = auction.round;
-    Assignment { experts: assigned[..tokens].to_vec(), rounds, prices, raise, repaired }
+    let experts = auction.give_away()[..tokens].to_vec();
+    Assignment { experts, rounds: auction.round, prices, raise, repaired }
 }
 
 /// The state between two rounds, prices apart.

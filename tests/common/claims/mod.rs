@@ -13,8 +13,8 @@ pub mod routers;
 pub mod training;
 
 pub use routers::{
-    dense_to_sparse, domain, expert_choice, hash, language, multi_gate, noisy_top_k, reinforce, sinkhorn, task, thor,
-    token_then_expert, top_k,
+    base, dense_to_sparse, domain, expert_choice, hash, language, multi_gate, noisy_top_k, reinforce, sinkhorn, task,
+    thor, token_then_expert, top_k,
 };
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
@@ -45,7 +45,7 @@ macro_rules! on_every_engine {
             repeats::another_seed_gives_other_weights_and_outputs,
             routers::routing_alone_is_that_of_a_whole_pass,
             routers::devices_change_nothing_for_any_router,
-            routers::these_routers_move_rows_twice_each_way,
+            routers::every_router_moves_rows_as_often_as_it_should,
             top_k::drawn_choices_agree_with_the_oracle,
             top_k::every_policy_for_second_choices_agrees_with_the_oracle,
             top_k::tokens_that_take_as_many_experts_as_they_need_agree_with_the_oracle,
@@ -65,6 +65,17 @@ macro_rules! on_every_engine {
             expert_choice::every_expert_takes_exactly_as_many_tokens_as_it_may,
             expert_choice::groups_of_one_position_do_not_look_ahead,
             expert_choice::thousands_of_tokens_are_ranked_exactly,
+            base::base_agrees_with_the_oracle,
+            base::every_expert_gets_its_share_whatever_the_scores,
+            base::the_golden_example_is_assigned_at_its_best,
+            base::ties_go_where_the_oracle_lets_them_go,
+            base::the_total_comes_close_to_the_best_whatever_experts_add_to_their_scores,
+            base::scores_that_are_no_numbers_count_as_the_least_and_spoil_nothing_else,
+            base::outside_training_nothing_is_solved_and_nobody_is_turned_away,
+            base::layers_of_shuffled_tokens_agree_with_the_oracle,
+            base::a_shuffle_makes_it_four_exchanges_each_way_of_the_golden_bytes,
+            base::a_shuffle_is_undone_and_told_in_the_order_of_the_tokens,
+            base::every_step_shuffles_anew_and_the_same_step_alike,
             sinkhorn::sinkhorn_agrees_with_the_oracle,
             sinkhorn::prices_even_out_what_the_tokens_ask_for,
             sinkhorn::the_solver_tells_how_it_ended,

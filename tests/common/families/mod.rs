@@ -1,6 +1,7 @@
 //! One file for each family of fixtures: whose code it records, and how its case is said as a layer.
 
 pub mod aux_losses;
+pub mod base;
 pub mod combine;
 pub mod experts_choose;
 pub mod ffn_big;

@@ -4,8 +4,8 @@ use webmoe::reference::routing::expert_choice::{Dykstra, capped, choose, dykstra
 use webmoe::reference::routing::token_then_expert::{Key, Nominate, Rule, blocking_pairs, deferred};
 use webmoe::reference::routing::{Infeasible, Plan, Scores, over_experts, over_tokens};
 
-use super::optimum::optimum;
 use super::{assert_sound, normal, reordered, restored, shuffled, skewed, tied};
+use crate::common::optimum::optimum;
 
 /// (T, E, c, b) that are possible, some only just.
 const SIZES: [(usize, usize, usize, usize); 10] = [

@@ -7,8 +7,8 @@ use webmoe::reference::routing::token_then_expert::{Key, Nominate, Rule, deferre
 use webmoe::reference::routing::{Scores, no_token_left_behind, over_experts};
 
 use super::GOLDEN;
-use super::optimum::optimum;
 use crate::common::close::{Tol, assert_close};
+use crate::common::optimum::optimum;
 
 fn logits() -> Scores<'static> {
     Scores::new(&GOLDEN, 3)

@@ -5,9 +5,10 @@ use webmoe::reference::routing::expert_choice::choose;
 use webmoe::reference::routing::sinkhorn::{Settings, balance, expert_prices, shares, token_prices};
 use webmoe::reference::routing::{Plan, Scores, over_experts};
 
-use super::optimum::optimum;
 use crate::common::close::assert_close;
+use crate::common::families::base::{TIED, allowed_gap};
 use crate::common::fixture::{Fixture, family};
+use crate::common::optimum::optimum;
 
 #[test]
 fn the_optimum_is_that_of_scipy() {
@@ -33,9 +34,6 @@ fn the_auction_gives_what_fairseq_gives_where_nothing_is_tied() {
     assert_eq!(same, 7);
 }
 
-/// Whole numbers from a small range: fairseq loses a token here, and holding on to equals costs both auctions dearly.
-const TIED: &str = "base_assignment/ties_ints";
-
 #[test]
 fn the_auction_is_balanced_and_within_the_recorded_quality() {
     for f in family("base_assignment") {
@@ -51,11 +49,7 @@ fn the_auction_is_balanced_and_within_the_recorded_quality() {
         }
         assert!(load.iter().all(|&n| n <= f.scalar("capacity_per_expert") as usize), "{}: {load:?}", f.id());
         let (best, gap) = (f.scalar("optimal_total"), f.scalar("optimal_total") - assignment.total(scores));
-        let allowed = match f.id() {
-            TIED => 0.07 * best,
-            _ => f.allowance("optimal_total", "auction_quality_target") + 1e-6 * best,
-        };
-        assert!(gap <= allowed && gap >= -1e-6 * best, "{}: {gap} below {best}", f.id());
+        assert!(gap <= allowed_gap(&f) && gap >= -1e-6 * best, "{}: {gap} below {best}", f.id());
     }
 }
 

@@ -3,9 +3,9 @@
 use webmoe::reference::routing::sinkhorn::{Balanced, Settings, balance};
 use webmoe::reference::routing::{Plan, Scores, best};
 
-use super::optimum::optimum;
 use super::{normal, reordered, shuffled, skewed};
 use crate::common::close::{Tol, assert_close};
+use crate::common::optimum::optimum;
 
 fn solve(scores: Scores, eps: f64) -> Balanced {
     balance(scores, None, Settings { eps, iterations: 20_000, tolerance: 1e-12 })

@@ -30,6 +30,9 @@ const LAYERS = {
   "expertChoice by slots": { router: { kind: "expertChoice", slots: 3 } },
   "expertChoice over tokens": { router: { kind: "expertChoice", capacityFactor: 1, softmaxOver: "tokens" } },
   "expertChoice of two a token": { router: { kind: "expertChoice", maxExpertsPerToken: 2 } },
+  "base": { router: { kind: "base", shuffle: false } },
+  "base, stopped": { router: { kind: "base", shuffle: false, iterations: 1 } },
+  "base, shuffled": { router: { kind: "base" }, groups: 4, mesh: { devices: 2 } },
   "sinkhorn": { router: { kind: "sinkhorn", k: 2, epsilon: 0.5, iterations: 8, tolerance: 0, gate: "softmax" } },
   "hash": { router: { kind: "hash", table: TABLE }, options: { tokenIds } },
   "hash of two tables": {
@@ -78,6 +81,9 @@ const CONFIGS = {
   "two ways to take as many as needed": [{ router: { kind: "topK", k: 2, topP: 0.5, minScore: 0.1 } }, "router.minScore"],
   "prototypes that do not split the experts": [{ router: { kind: "topK", k: 1, prototypes: 3 } }, "router.prototypes"],
   "more places than tokens fill": [{ router: { kind: "expertChoice", maxExpertsPerToken: 1 } }, "router.capacityFactor"],
+  "a capacity beside an auction": [{ router: { kind: "base" }, capacity: { slots: 2 } }, "capacity"],
+  "a shuffle that is a word": [{ router: { kind: "base", shuffle: "yes" } }, "router.shuffle"],
+  "no rounds": [{ router: { kind: "base", iterations: 0 } }, "router.iterations"],
   "no entropy": [{ router: { kind: "sinkhorn", k: 1, epsilon: 0 } }, "router.epsilon"],
   "more experts named than there are": [{ router: { kind: "tokenThenExpert", nominate: 5 } }, "router.nominate"],
   "acceptance that is both deferred and immediate": [

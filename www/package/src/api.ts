@@ -272,6 +272,27 @@ export interface ExpertChoiceRouterConfig {
   rounds?: number;
 }
 
+/**
+ * One expert a token and, in training, as many tokens for every expert, by an auction among the experts of a group (BASE layers,
+ * Lewis et al. 2021). At inference each token takes its best expert, without any limit.
+ *
+ * A choice weighs `a = sigmoid(x·w)`, the only way for a gradient to the router. The output is `a·f(x)`, so that with the
+ * caller's residual it is `x + a·f(x)`: the paper's `a·g(x) + (1 - a)·x` with its `g(x) = x + f(x)`.
+ */
+export interface BaseRouterConfig {
+  kind: "base";
+  /**
+   * In training the tokens are routed in another, random order, which spreads each group's over all groups; default `true`. Two more
+   * exchanges each way. The layer tells everything in the order of the tokens; `positions` are those of the group routed in.
+   */
+  shuffle?: boolean;
+  /**
+   * At most this many rounds of bids, up to 1000; default 150. Tokens that have no expert then get one by score. Each round is two
+   * dispatches; those after the last one needed do nothing.
+   */
+  iterations?: number;
+}
+
 /** Tokens choose by logits that optimal transport has balanced in training (S-BASE, Clark et al. 2022). */
 export interface SinkhornRouterConfig {
   kind: "sinkhorn";
@@ -573,6 +594,7 @@ export type RouterConfig =
   | TopKRouterConfig
   | NoisyTopKRouterConfig
   | ExpertChoiceRouterConfig
+  | BaseRouterConfig
   | SinkhornRouterConfig
   | HashRouterConfig
   | TokenThenExpertRouterConfig
@@ -755,7 +777,12 @@ export interface LayerOutput {
 export interface Solver {
   /** `[groups]`: iterations made, or rounds; as many as there may be if it did not converge. */
   iterations: Uint32Array;
-  /** `[groups]`: the largest change of a price in the last iteration, in units of `epsilon`; of routers with prices. */
+  /**
+   * `[groups]`: of an auction: tokens without a bid in the last round, which got an expert by score; 0 if it ended by itself. Those
+   * that are made up where tokens do not divide among the experts count, too.
+   */
+  repaired?: Uint32Array;
+  /** `[groups]`: the largest change of a price in the last iteration, in units of `epsilon`; of Sinkhorn. */
   change?: Float32Array;
   /** `[groups]`: times that a token left an expert in the last round; 0: another round would change nothing. Of rounds. */
   left?: Uint32Array;

@@ -46,6 +46,14 @@ function formulaOf(op: Op, reading: Reading, width: number): Omit<Part, "op" | "
       formula: pairs * (experts / n) * FLOAT,
     };
   }
+  if (op === "shuffle" || op === "unshuffle") {
+    const moved = dealtAway(reading);
+    return {
+      symbols: "tokens that are dealt to a group elsewhere · d · 4 B",
+      numbers: product(moved, width, FLOAT),
+      formula: moved * width * FLOAT,
+    };
+  }
   if (slots === null) {
     const moved = reading.choices.flat().filter((choice) => choice.kept && choice.from !== choice.to).length;
     return {
@@ -59,6 +67,12 @@ function formulaOf(op: Op, reading: Reading, width: number): Omit<Part, "op" | "
     numbers: product(pairs, experts / n, groups / n, slots, width, FLOAT),
     formula: pairs * (experts / n) * (groups / n) * slots * width * FLOAT,
   };
+}
+
+/** Tokens that a shuffle takes to another device: all in a line, group after group, they are dealt out to the groups in turn. */
+function dealtAway({ tokens, devices, groups }: Reading): number {
+  const leaves = (at: number) => Math.floor((at * devices) / tokens) !== Math.floor(((at % groups) * devices) / groups);
+  return Array.from({ length: tokens }, (_, at) => at).filter(leaves).length;
 }
 
 const product = (...factors: number[]): string => factors.map(count).join(" × ");

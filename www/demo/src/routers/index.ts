@@ -1,6 +1,7 @@
 /** The kinds of routers that the page offers, and a visitor's choice among them. */
 
 import type { RouterConfig } from "webmoe";
+import { base } from "./base";
 import { denseToSparse } from "./denseToSparse";
 import { domain } from "./domain";
 import { expertChoice } from "./expertChoice";
@@ -20,6 +21,7 @@ export const ROUTERS: readonly RouterKind[] = [
   topK,
   noisyTopK,
   expertChoice,
+  base,
   sinkhorn,
   hash,
   tokenThenExpert,

@@ -1,0 +1,39 @@
+//! select.wgsl — the n-th largest of many keys, byte by byte, by counting; all threads of a workgroup together. The kernel says
+//! which keys there are, `candidate(i)` and `key(i)` for i from 0 to a count, and how many THREADS it has.
+
+var<workgroup> histogram: array<atomic<u32>, 256>;
+var<workgroup> threshold: u32;   // the n-th largest key
+var<workgroup> equals: u32;      // how many of the keys that are equal to it are among the n largest
+
+/// Finds `threshold` and `equals` for n of at least 1; with fewer candidates the threshold is 0, below every key. Ends with a
+/// barrier.
+fn select_nth(lane: u32, count: u32, n: u32) {
+    if (lane == 0u) {
+        threshold = 0u;
+        equals = n;
+    }
+    for (var byte = 4u; byte > 0u; byte--) {
+        let shift = 8u * (byte - 1u);
+        for (var i = lane; i < 256u; i += THREADS) { atomicStore(&histogram[i], 0u); }
+        workgroupBarrier();
+        let above = threshold;
+        for (var i = lane; i < count; i += THREADS) {
+            if (!candidate(i)) { continue; }
+            let k = key(i);
+            // the bytes above this one are the threshold's, of which there are none at first
+            if (byte == 4u || ((k ^ above) >> (shift + 8u)) == 0u) { atomicAdd(&histogram[(k >> shift) & 255u], 1u); }
+        }
+        workgroupBarrier();
+        if (lane == 0u) {
+            var left = equals;
+            var value = 255u;
+            while (value > 0u && atomicLoad(&histogram[value]) < left) {
+                left -= atomicLoad(&histogram[value]);
+                value--;
+            }
+            equals = left;
+            threshold |= value << shift;
+        }
+        workgroupBarrier();
+    }
+}
