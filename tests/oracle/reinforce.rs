@@ -90,9 +90,10 @@ fn the_mean_over_all_actions_is_the_gradient_of_the_expected_reward() {
             let slope = |above: f64, below: f64| (above - below) / (2.0 * STEP);
             for name in ["router", "routerBias"] {
                 let values = given.get(name).expect("an array of the layer").to_vec();
-                for i in 0..EXPERTS * if name == "router" { WIDTH } else { 1 } {
+                let learned = EXPERTS * if name == "router" { WIDTH } else { 1 };
+                for (i, here) in values.into_iter().enumerate().take(learned) {
                     let mut at = |by: f64| {
-                        given.get_mut(name).expect("an array of the layer")[i] = values[i] + by;
+                        given.get_mut(name).expect("an array of the layer")[i] = here + by;
                         loss(&given, &x)
                     };
                     differences.push(slope(at(STEP), at(-STEP)));
@@ -181,9 +182,9 @@ fn the_gradient_for_the_actions_taken_is_that_of_the_loss() {
     for name in ["router", "routerBias", "w1", "w2"] {
         let values = given.get(name).expect("an array of the layer").to_vec();
         let mut differences = Vec::new();
-        for i in 0..values.len() {
+        for (i, here) in values.into_iter().enumerate() {
             let mut at = |by: f64| {
-                given.get_mut(name).expect("an array of the layer")[i] = values[i] + by;
+                given.get_mut(name).expect("an array of the layer")[i] = here + by;
                 loss(&given, &x)
             };
             differences.push(slope(at(STEP), at(-STEP)));
