@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn probabilities_are_exact_to_a_few_units_of_themselves_far_into_the_tail() {
-        for i in -14_000..=14_000 {
+        // beyond 12.9 what is left of it is less than the least normal f32
+        for i in -12_900..=12_900 {
             let x = i as f32 * 1e-3;
             let want = 0.5 * libm::erfc(-f64::from(x) / std::f64::consts::SQRT_2);
             let got = f64::from(cdf(x));
@@ -62,6 +63,6 @@ mod tests {
             let slope = f64::from(density(quantile(p)));
             assert!((back - f64::from(p)).abs() < 2e-7 * f64::from(p) + 4e-7 * (1.0 + x.abs()) * slope, "{p}: {back}");
         }
-        assert!((quantile(0.5 / 8_388_608.0) + 5.292).abs() < 1e-3 && quantile(0.5) == 0.0);
+        assert!((quantile(0.5 / 8_388_608.0) + 5.294704).abs() < 2e-6 && quantile(0.5) == 0.0);
     }
 }
