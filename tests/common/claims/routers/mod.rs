@@ -106,10 +106,15 @@ pub async fn routing_alone_is_that_of_a_whole_pass(engine: &Rc<Engine>) {
 }
 
 pub async fn devices_change_nothing_for_any_router(engine: &Rc<Engine>) {
+    let mut seen = Vec::new();
     for config in one_of_each(64) {
         let alone = LayerConfig { groups: 64, ..config };
         let one = run(engine, &alone, 256).await;
-        for devices in [2, 4, 8, 64] {
+        // of each kind one layer on every number of devices, the others on the most
+        let kind = std::mem::discriminant(&alone.router);
+        let numbers: &[usize] = if seen.contains(&kind) { &[64] } else { &[2, 4, 8, 64] };
+        seen.push(kind);
+        for &devices in numbers {
             let many = run(engine, &LayerConfig { devices, ..alone.clone() }, 256).await;
             assert_eq!(routing(&many), routing(&one), "the plan on {devices} devices: {:?}", alone.router);
             for ((name, many), (_, one)) in many.bits().into_iter().zip(one.bits()) {
