@@ -1,5 +1,6 @@
 //! Every router beside plain token choice: against the oracle, on 1 to 64 devices, with the exchanges that it should make.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use webmoe::config::{Activation, Base, Capacity, Exchanges, LayerConfig, Order, Priority, RouterConfig, Slots};
@@ -106,20 +107,35 @@ pub async fn routing_alone_is_that_of_a_whole_pass(engine: &Rc<Engine>) {
 }
 
 pub async fn devices_change_nothing_for_any_router(engine: &Rc<Engine>) {
-    let mut seen = Vec::new();
-    for config in one_of_each(64) {
-        let alone = LayerConfig { groups: 64, ..config };
-        let one = run(engine, &alone, 256).await;
-        // of each kind one layer on every number of devices, the others on the most
-        let kind = std::mem::discriminant(&alone.router);
-        let numbers: &[usize] = if seen.contains(&kind) { &[64] } else { &[2, 4, 8, 64] };
-        seen.push(kind);
-        for &devices in numbers {
-            let many = run(engine, &LayerConfig { devices, ..alone.clone() }, 256).await;
-            assert_eq!(routing(&many), routing(&one), "the plan on {devices} devices: {:?}", alone.router);
-            for ((name, many), (_, one)) in many.bits().into_iter().zip(one.bits()) {
-                assert!(many == one, "{name} on {devices} devices has other bits than on one: {:?}", alone.router);
-            }
+    for (config, first) in with_first_of_kind(one_of_each(8)) {
+        devices_change_nothing(engine, config, if first { &[2, 4, 8] } else { &[8] }).await;
+    }
+    for (config, first) in with_first_of_kind(one_of_each(64)) {
+        if first {
+            devices_change_nothing(engine, config, &[64]).await;
+        }
+    }
+}
+
+/// Layers, and whether each is the first of its kind of router.
+fn with_first_of_kind(layers: Vec<LayerConfig>) -> impl Iterator<Item = (LayerConfig, bool)> {
+    let mut seen = HashSet::new();
+    layers.into_iter().map(move |config| {
+        let first = seen.insert(std::mem::discriminant(&config.router));
+        (config, first)
+    })
+}
+
+/// As many groups as there are experts, two tokens each, on one device and on several.
+async fn devices_change_nothing(engine: &Rc<Engine>, config: LayerConfig, numbers: &[usize]) {
+    let alone = LayerConfig { groups: config.experts, ..config };
+    let tokens = 2 * alone.groups;
+    let one = run(engine, &alone, tokens).await;
+    for &devices in numbers {
+        let many = run(engine, &LayerConfig { devices, ..alone.clone() }, tokens).await;
+        assert_eq!(routing(&many), routing(&one), "the plan on {devices} devices: {:?}", alone.router);
+        for ((name, many), (_, one)) in many.bits().into_iter().zip(one.bits()) {
+            assert!(many == one, "{name} on {devices} devices has other bits than on one: {:?}", alone.router);
         }
     }
 }
