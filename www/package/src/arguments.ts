@@ -38,7 +38,7 @@ export function checkForwardOptions(options: ForwardOptions): void {
 
 /** @throws `INVALID_ARGUMENT` */
 export function checkBackwardOptions(options: BackwardOptions): void {
-  object("options", options);
+  checkObject("options", options);
   optional("reward", options.reward, "a Float32Array", (value) => isA(value, "Float32Array"));
 }
 
