@@ -6,7 +6,7 @@ const BASE = { dModel: 8, dFf: 12, experts: 4, activation: "silu", seed: 3 };
 const X = numbers(1, TOKENS * BASE.dModel);
 const D_OUTPUT = numbers(2, X.length);
 /** A gradient for the output of every task. */
-const dOutputOf = ({ tasks = 1 }) => numbers(2, tasks * X.length);
+const dOutputOf = ({ kind, tasks }) => numbers(2, (kind === "multiGate" ? tasks : 1) * X.length);
 const tokenIds = new Uint32Array(TOKENS).map((_, t) => (t * t) % 10);
 const domain = new Uint32Array(TOKENS).map((_, t) => Math.floor((t * 4) / TOKENS));
 const mixture = numbers(3, TOKENS * 4).map((weight) => Math.max(weight, 0));
