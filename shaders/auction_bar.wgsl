@@ -17,7 +17,6 @@ const NOBODY = vec2u(0xffffffffu, 0u);
 
 var<workgroup> held: atomic<u32>;    // tokens that the expert has from the auction
 var<workgroup> asking: atomic<u32>;  // tokens that ask it
-var<workgroup> ties_of: array<u32, THREADS>;
 var<workgroup> room: u32;            // 0: the bar is set, or there is none
 
 var<private> first: u32;   // of the group's places
@@ -63,16 +62,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     select_nth(lane, count, room);
 
     // the last token that takes a place, of those whose score is the bar
-    let span = (count + THREADS - 1u) / THREADS;
-    let begin = min(lane * span, count);
-    let end = min(begin + span, count);
-    var ties = 0u;
-    for (var i = begin; i < end; i++) { ties += u32(candidate(i) && key(i) == threshold); }
-    ties_of[lane] = ties;
-    workgroupBarrier();
-    var before = 0u;
-    for (var i = 0u; i < lane; i++) { before += ties_of[i]; }
-    for (var i = begin; i < end; i++) {
+    let span = span_of(lane, count);
+    var before = ties_before(lane, span);
+    for (var i = span.x; i < span.y; i++) {
         if (!candidate(i) || key(i) != threshold) { continue; }
         before++;
         if (before == equals) { bars[bar_at] = vec2u(threshold, i); }

@@ -55,11 +55,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let taken = k - above;   // of the values that are the threshold
 
     storageBarrier();
-    let span = (count + THREADS - 1u) / THREADS;
-    let begin = min(lane * span, count);
-    let end = min(begin + span, count);
+    let span = span_of(lane, count);
     var ties = vec2u();
-    for (var i = begin; i < end; i++) {
+    for (var i = span.x; i < span.y; i++) {
         if (key(i) == threshold) { ties += select(vec2u(0u, 1u), vec2u(1u, 0u), places[first + i] == e + 1u); }
     }
     ties_of[lane] = ties;
@@ -70,7 +68,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         before.y += ties_of[i].x;
     }
     let next = sorted(threshold);
-    for (var i = begin; i < end; i++) {
+    for (var i = span.x; i < span.y; i++) {
         let held = places[first + i] == e + 1u;
         let at = bids_at + i * dims.experts;
         var wanted = key(i) > threshold;

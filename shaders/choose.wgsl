@@ -15,7 +15,6 @@ override IMMEDIATE: u32 = 0u;   // 1: in round i only those that the token named
 
 const THREADS = 256u;
 
-var<workgroup> ties_of: array<u32, THREADS>;   // candidates of a thread's span whose key is the threshold
 var<workgroup> free: u32;                      // places left
 var<workgroup> took: atomic<u32>;
 
@@ -49,17 +48,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     select_nth(lane, count, places);
 
     // of the candidates whose key is the threshold, the first `equals`: each thread looks at a span of tokens
-    let span = (count + THREADS - 1u) / THREADS;
-    let begin = min(lane * span, count);
-    let end = min(begin + span, count);
-    var ties = 0u;
-    for (var i = begin; i < end; i++) { ties += u32(candidate(i) && key(i) == threshold); }
-    ties_of[lane] = ties;
-    workgroupBarrier();
-    var before = 0u;
-    for (var i = 0u; i < lane; i++) { before += ties_of[i]; }
+    let span = span_of(lane, count);
+    var before = ties_before(lane, span);
     var taken = 0u;
-    for (var i = begin; i < end; i++) {
+    for (var i = span.x; i < span.y; i++) {
         if (!candidate(i)) { continue; }
         let k = key(i);
         if (k > threshold || (k == threshold && before < equals)) {

@@ -4,6 +4,7 @@
 var<workgroup> histogram: array<atomic<u32>, 256>;
 var<workgroup> threshold: u32;   // the n-th largest key
 var<workgroup> equals: u32;      // how many of the keys that are equal to it are among the n largest
+var<workgroup> ties_in: array<u32, THREADS>;   // candidates of a thread's span whose key is the threshold
 
 /// Finds `threshold` and `equals` for n of at least 1; with fewer candidates the threshold is 0, below every key. Ends with a
 /// barrier.
@@ -36,4 +37,22 @@ fn select_nth(lane: u32, count: u32, n: u32) {
         }
         workgroupBarrier();
     }
+}
+
+/// The keys that a thread looks at after `select_nth`, so that equal ones can be told apart by their order: from, to.
+fn span_of(lane: u32, count: u32) -> vec2u {
+    let span = (count + THREADS - 1u) / THREADS;
+    let begin = min(lane * span, count);
+    return vec2u(begin, min(begin + span, count));
+}
+
+/// How many candidates whose key is the threshold come before the thread's span. Has a barrier.
+fn ties_before(lane: u32, span: vec2u) -> u32 {
+    var ties = 0u;
+    for (var i = span.x; i < span.y; i++) { ties += u32(candidate(i) && key(i) == threshold); }
+    ties_in[lane] = ties;
+    workgroupBarrier();
+    var before = 0u;
+    for (var i = 0u; i < lane; i++) { before += ties_in[i]; }
+    return before;
 }
