@@ -241,9 +241,14 @@ pub(super) trait Router {
         Ok(())
     }
 
-    /// Names of the auxiliary losses that it defines.
+    /// Names of the auxiliary losses that it defines; without scores there is only the load.
     fn losses(&self) -> &'static [&'static str] {
-        &["loadBalance", "loadBalanceFirst", "z", "importance", "load"]
+        match self.chooses() {
+            Chooses::Labels => &["load"],
+            Chooses::Tokens | Chooses::Experts | Chooses::Auction => {
+                &["loadBalance", "loadBalanceFirst", "z", "importance", "load"]
+            }
+        }
     }
 
     /// In training the router's input is multiplied by U(1−jitter, 1+jitter).

@@ -60,10 +60,6 @@ impl Router for Domain {
         self.exchange
     }
 
-    fn losses(&self) -> &'static [&'static str] {
-        &["load"]
-    }
-
     fn check(&self, layer: &LayerConfig) -> Result<(), Error> {
         let Some(mixture) = &self.mixture else { return Ok(()) };
         let (got, wanted) = (mixture.len(), layer.experts);

@@ -93,10 +93,6 @@ impl Router for Hash {
         Chooses::Labels
     }
 
-    fn losses(&self) -> &'static [&'static str] {
-        &["load"]
-    }
-
     fn check(&self, layer: &LayerConfig) -> Result<(), Error> {
         let (n, vocabulary) = (self.tables.len(), self.vocabulary());
         if vocabulary == 0 {

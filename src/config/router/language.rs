@@ -87,10 +87,6 @@ impl Router for Language {
         self.exchange
     }
 
-    fn losses(&self) -> &'static [&'static str] {
-        &["load"]
-    }
-
     fn check(&self, layer: &LayerConfig) -> Result<(), Error> {
         let Some(table) = &self.table else { return Ok(()) };
         if table.is_empty() {

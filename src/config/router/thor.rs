@@ -94,10 +94,6 @@ impl Router for Thor {
         Chooses::Labels
     }
 
-    fn losses(&self) -> &'static [&'static str] {
-        &["load"]
-    }
-
     fn check(&self, layer: &LayerConfig) -> Result<(), Error> {
         check_choices(self.k, layer.experts)?;
         match self.per {
