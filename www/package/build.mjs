@@ -16,7 +16,10 @@ const pkg = join(root, "pkg");
 const wasm = join(here, "src/wasm/webmoe_bg.wasm");
 
 /** Declarations that the entries reach; those of the inner modules stay here. */
-const DECLARATIONS = ["index", "slim", "inline", "worker", "public", "tools", "api", "capabilities", "divergence", "errors"];
+const DECLARATIONS = [
+  ...["index", "slim", "inline", "worker", "public"],
+  ...["api", "routers", "tools", "tool-options", "capabilities", "divergence", "errors"],
+];
 
 /** How every bundle finds the bindings. */
 const shared = {

@@ -7,10 +7,10 @@ declare module "#bindings" {
   export default function init(options: { module_or_path: WebAssembly.Module }): Promise<unknown>;
 
   /** As those below it throws what a promise would reject with. */
-  export function hashTable(options: import("./api.js").HashTableOptions): Uint32Array;
-  export function mixDomains(options: import("./api.js").MixDomainsOptions): import("./api.js").DomainMixture;
-  export function addDomain(options: import("./api.js").AddDomainOptions): import("./api.js").DomainLayer;
-  export function removeDomain(options: import("./api.js").RemoveDomainOptions): import("./api.js").DomainLayer;
+  export function hashTable(options: import("./tool-options.js").HashTableOptions): Uint32Array;
+  export function mixDomains(options: import("./tool-options.js").MixDomainsOptions): import("./tool-options.js").DomainMixture;
+  export function addDomain(options: import("./tool-options.js").AddDomainOptions): import("./tool-options.js").DomainLayer;
+  export function removeDomain(options: import("./tool-options.js").RemoveDomainOptions): import("./tool-options.js").DomainLayer;
 
   export class WasmRuntime {
     private constructor();

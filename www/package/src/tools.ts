@@ -1,5 +1,10 @@
 /** What the package does without a runtime; the module is loaded as for one, once for both. */
 import * as bindings from "#bindings";
+import type { WasmSource } from "./api.js";
+import { checkObject } from "./arguments.js";
+import { toWebMoeError } from "./errors.js";
+import { load } from "./instance.js";
+import { moduleOf } from "./open.js";
 import type {
   AddDomainOptions,
   DomainLayer,
@@ -8,12 +13,7 @@ import type {
   MixDomainsOptions,
   RemoveDomainOptions,
   ToolOptions,
-  WasmSource,
-} from "./api.js";
-import { checkObject } from "./arguments.js";
-import { toWebMoeError } from "./errors.js";
-import { load } from "./instance.js";
-import { moduleOf } from "./open.js";
+} from "./tool-options.js";
 
 /** The functions of every entry. */
 export interface Tools {
