@@ -242,3 +242,8 @@ pub fn record_sgd(
         update(weights.b_out, gradients.b_out, (s.experts - s.identities) * s.d);
     }
 }
+
+/// Records `gradients += others` for everything that the layer trains: an update by a rate of -1.
+pub fn record_sum(rec: &mut Recording, config: &LayerConfig, gradients: &Parameters, others: &Parameters) {
+    record_sgd(rec, config, gradients, others, -1.0);
+}

@@ -8,7 +8,7 @@ mod parameters;
 mod sizes;
 mod traffic;
 
-pub use backward::{Gradient, record as record_backward, record_sgd};
+pub use backward::{Gradient, record as record_backward, record_sgd, record_sum};
 pub use batch::{Auction, Backward, Batch, Caller, Choice, Exchange, Noisy};
 pub use forward::{Pass as ForwardPass, record as record_forward, record_losses, record_routing};
 pub use pack::{Packed, pack, unpack};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::types::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Read, Routing};
+use super::backward::Gradients;
+use super::types::{ForwardOptions, LayerOutput, Read, Routing};
 use crate::config::{Capacity, Domain, Exchanges, LayerConfig, RouterConfig};
 use crate::engine::{Downloads, Engine};
 use crate::error::Error;
@@ -17,23 +18,21 @@ use crate::shape::{pad_rows, strip_rows};
 use crate::weights::{LayerWeights, check_array, select_experts};
 
 /// The last forward pass.
-struct Last {
-    dims: Dims,
-    of: Gradient,
+pub(super) struct Last {
+    pub(super) dims: Dims,
+    pub(super) of: Gradient,
 }
 
 /// A sparse layer: weights on a device, and the buffers of the last batch.
 pub struct MoeLayer {
-    engine: Rc<Engine>,
-    config: LayerConfig,
-    sizes: Sizes,
-    weights: Parameters,
-    batch: Option<Batch>,
-    backward: Option<Backward>,
-    gradients: Option<Parameters>,
-    last: Option<Last>,
-    /// Whether `gradients` hold those of a backward pass.
-    has_gradients: bool,
+    pub(super) engine: Rc<Engine>,
+    pub(super) config: LayerConfig,
+    pub(super) sizes: Sizes,
+    pub(super) weights: Parameters,
+    pub(super) batch: Option<Batch>,
+    pub(super) backward: Option<Backward>,
+    pub(super) gradients: Gradients,
+    pub(super) last: Option<Last>,
 }
 
 impl MoeLayer {
@@ -54,9 +53,8 @@ impl MoeLayer {
             weights,
             batch: None,
             backward: None,
-            gradients: None,
+            gradients: Gradients::default(),
             last: None,
-            has_gradients: false,
             config,
         };
         layer.upload(&init(&layer.config)).await?;
@@ -174,7 +172,7 @@ impl MoeLayer {
         }
         // whatever happens below, the buffers no longer hold the pass before
         self.last = None;
-        self.has_gradients = false;
+        self.gradients.of_last = false;
         let downloads = self.engine.run(&rec).await?;
         let of = Gradient { train: options.train, kept: keep.is_some(), rewarded: false };
         self.last = (!options.route_only).then_some(Last { dims, of });
@@ -210,7 +208,7 @@ impl MoeLayer {
         Ok(())
     }
 
-    async fn prepare_backward(&mut self, dims: &Dims) -> Result<(), Error> {
+    pub(super) async fn prepare_backward(&mut self, dims: &Dims) -> Result<(), Error> {
         if let (Some(batch), None) = (&self.batch, &self.backward) {
             self.backward = Some(Backward::create(&self.engine, &self.sizes, dims, batch).await?);
         }
@@ -314,7 +312,7 @@ impl MoeLayer {
     }
 
     /// Where nothing moves, every kept row stays, in both exchanges of a pass, and every token in those of a shuffle.
-    fn kept_everywhere(&self, dims: &Dims, demanded: &[u32]) -> Vec<u32> {
+    pub(super) fn kept_everywhere(&self, dims: &Dims, demanded: &[u32]) -> Vec<u32> {
         let kept = demanded.iter().map(|d| d.min(&dims.slots)).sum();
         vec![kept, kept, dims.tokens, dims.tokens]
     }
@@ -364,154 +362,12 @@ impl MoeLayer {
         }
         out
     }
-
-    /// Runs the last forward pass backward from `d_output`: `f32[T, d]`, or `f32[tasks, T, d]`, with the layer's weighted losses
-    /// added.
-    ///
-    /// # Errors
-    /// [`Error::OutOfOrder`] without a forward pass, [`Error::WrongLength`], or as [`MoeLayer::forward`].
-    pub async fn backward(&mut self, d_output: &[f32], read: &[BackwardRead]) -> Result<LayerGradients, Error> {
-        self.run_backward(d_output, None, read).await
-    }
-
-    /// As [`MoeLayer::backward`], for a router that learns from rewards: `reward`: `f32[T]`, how each token fared with the expert
-    /// that it drew, such as the logarithm of the probability of the word that came next.
-    ///
-    /// # Errors
-    /// As [`MoeLayer::backward`]; [`Error::InvalidArgument`] for another router, or after a pass in which nothing was drawn
-    /// because it was outside training; [`Error::NonFinite`].
-    pub async fn backward_rewarded(
-        &mut self,
-        d_output: &[f32],
-        reward: &[f32],
-        read: &[BackwardRead],
-    ) -> Result<LayerGradients, Error> {
-        self.run_backward(d_output, Some(reward), read).await
-    }
-
-    fn check_reward(&self, reward: &[f32], tokens: usize, train: bool) -> Result<(), Error> {
-        let (what, got) = ("reward".to_owned(), "given".to_owned());
-        if !self.sizes.rewards {
-            return Err(Error::InvalidArgument { what, got, wanted: "left out: this router learns from none".into() });
-        }
-        if !train {
-            return Err(Error::InvalidArgument { what, got, wanted: "left out after a pass outside training".into() });
-        }
-        if reward.len() != tokens {
-            return Err(Error::WrongLength { what, got: reward.len(), wanted: tokens, shape: format!("[{tokens}]") });
-        }
-        match reward.iter().position(|reward| !reward.is_finite()) {
-            Some(index) => Err(Error::NonFinite { what, index, value: reward[index].to_string() }),
-            None => Ok(()),
-        }
-    }
-
-    async fn run_backward(
-        &mut self,
-        d_output: &[f32],
-        reward: Option<&[f32]>,
-        read: &[BackwardRead],
-    ) -> Result<LayerGradients, Error> {
-        let Some(Last { dims, of }) = &self.last else {
-            return Err(Error::OutOfOrder { call: "backward", needs: "forward" });
-        };
-        let (dims, of, d) = (*dims, Gradient { rewarded: reward.is_some(), ..*of }, self.config.d_model);
-        let tokens = dims.tokens as usize;
-        let (got, wanted) = (d_output.len(), self.sizes.outputs * tokens * d);
-        if got != wanted {
-            let tasks = if self.sizes.outputs == 1 { String::new() } else { format!("{}, ", self.sizes.outputs) };
-            return Err(Error::WrongLength {
-                what: "dOutput".into(),
-                got,
-                wanted,
-                shape: format!("[{tasks}{tokens}, {d}]"),
-            });
-        }
-        if let Some(reward) = reward {
-            self.check_reward(reward, tokens, of.train)?;
-        }
-        self.prepare_backward(&dims).await?;
-        let gradients = match self.gradients {
-            Some(gradients) => gradients,
-            None => *self.gradients.insert(Parameters::create(&self.engine, &self.config).await?),
-        };
-        let mut rec = Recording::default();
-        if let (Some(batch), Some(backward)) = (&self.batch, &self.backward) {
-            rec.upload(backward.ends(of.train).given, pad_rows(d_output, d));
-            if let Some(reward) = reward {
-                rec.upload(backward.reward, reward.to_vec());
-            }
-            let weights = (&self.weights, &gradients);
-            layer::record_backward(&mut rec, &self.config, dims, (batch, backward), weights, of);
-        } else {
-            let g = &gradients;
-            for buffer in [g.router, g.router_bias, g.w_in, g.b_in, g.w_out, g.b_out, g.embedding] {
-                rec.clear(buffer);
-            }
-        }
-        let n = self.config.devices;
-        for read in read {
-            match (read, &self.batch, &self.backward) {
-                (BackwardRead::Weights, ..) => download(&mut rec, &gradients),
-                (BackwardRead::X, Some(_), Some(w)) => rec.download(w.ends(of.train).told),
-                (BackwardRead::Traffic, Some(_), Some(w)) if self.sizes.exchanges => rec.download(w.moved),
-                (BackwardRead::Traffic, Some(b), _) => {
-                    rec.download_range(b.demanded, 0..self.sizes.groups * self.sizes.experts)
-                }
-                (_, _, _) => {}
-            }
-        }
-        self.has_gradients = false;
-        let mut downloads = self.engine.run(&rec).await?;
-        self.has_gradients = true;
-        let mut out = LayerGradients::default();
-        for read in read {
-            match (read, &self.batch, &self.backward) {
-                (BackwardRead::Weights, ..) => {
-                    out.weights = Some(layer::unpack(&self.config, take(&mut downloads, &gradients)));
-                }
-                (BackwardRead::X, Some(_), Some(w)) => {
-                    out.x = Some(strip_rows(downloads.take(w.ends(of.train).told), d))
-                }
-                (BackwardRead::X, ..) => out.x = Some(Vec::new()),
-                (BackwardRead::Traffic, batch, _) => {
-                    let moved = match batch {
-                        None => vec![0; 4 * n * n],
-                        Some(b) if !self.sizes.exchanges => self.kept_everywhere(&dims, &downloads.take(b.demanded)),
-                        Some(b) => downloads.take(b.moved),
-                    };
-                    out.traffic = Some(layer::backward_traffic(&self.config, tokens, of.train, &moved));
-                }
-            }
-        }
-        Ok(out)
-    }
-
-    /// `weights −= learning_rate · gradients` of the last backward pass, on the device.
-    ///
-    /// # Errors
-    /// [`Error::OutOfOrder`] without a backward pass since the last forward one, [`Error::InvalidArgument`], or of the engine.
-    pub async fn apply_sgd(&mut self, learning_rate: f32) -> Result<(), Error> {
-        if !learning_rate.is_finite() {
-            return Err(Error::InvalidArgument {
-                what: "learningRate".into(),
-                got: learning_rate.to_string(),
-                wanted: "a finite number".into(),
-            });
-        }
-        let (true, Some(gradients)) = (self.has_gradients, &self.gradients) else {
-            return Err(Error::OutOfOrder { call: "applyGradients", needs: "backward" });
-        };
-        let mut rec = Recording::default();
-        layer::record_sgd(&mut rec, &self.config, &self.weights, gradients, learning_rate);
-        self.engine.run(&rec).await.map(drop)
-    }
 }
 
 impl Drop for MoeLayer {
     fn drop(&mut self) {
         self.release_batch();
-        let all = self.weights.buffers().into_iter().chain(self.gradients.iter().flat_map(Parameters::buffers));
+        let all = self.weights.buffers().into_iter().chain(self.gradients.buffers());
         all.for_each(|b| self.engine.destroy(b));
     }
 }
@@ -523,13 +379,13 @@ fn in_order<T: Copy>(places: Option<&[u32]>, rows: Vec<T>) -> Vec<T> {
     places.iter().flat_map(|place| &rows[*place as usize * width..][..width]).copied().collect()
 }
 
-fn download(rec: &mut Recording, p: &Parameters) {
+pub(super) fn download(rec: &mut Recording, p: &Parameters) {
     for buffer in [p.router, p.router_bias, p.w_in, p.b_in, p.w_out, p.b_out, p.embedding] {
         rec.download(buffer);
     }
 }
 
-fn take(downloads: &mut Downloads, p: &Parameters) -> Packed {
+pub(super) fn take(downloads: &mut Downloads, p: &Parameters) -> Packed {
     Packed {
         router: downloads.take(p.router),
         router_bias: downloads.take(p.router_bias),

@@ -133,6 +133,38 @@ impl ForwardOptions {
     }
 }
 
+/// How a backward pass runs.
+#[derive(Clone, Debug, Default)]
+pub struct BackwardOptions {
+    /// `f32[T]`, for a router that learns from rewards: how each token fared with the expert that it drew, such as the logarithm of
+    /// the probability of the word that came next.
+    pub reward: Option<Vec<f32>>,
+    /// Add to the gradients of weights that were there since the last update, if there are any, instead of replacing them: those of
+    /// several batches, or of several passes of a step. The gradient of `x` is that of the pass alone.
+    pub accumulate: bool,
+    /// What to bring back.
+    pub read: Vec<BackwardRead>,
+}
+
+impl BackwardOptions {
+    /// For a router that learns from rewards.
+    pub fn rewarded(reward: &[f32], read: &[BackwardRead]) -> Self {
+        BackwardOptions { reward: Some(reward.to_vec()), ..read.into() }
+    }
+}
+
+impl From<&[BackwardRead]> for BackwardOptions {
+    fn from(read: &[BackwardRead]) -> Self {
+        BackwardOptions { read: read.to_vec(), ..BackwardOptions::default() }
+    }
+}
+
+impl<const N: usize> From<&[BackwardRead; N]> for BackwardOptions {
+    fn from(read: &[BackwardRead; N]) -> Self {
+        read.as_slice().into()
+    }
+}
+
 /// Who went where.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Routing {

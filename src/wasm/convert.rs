@@ -8,7 +8,9 @@ use crate::config::{Domain, Hash, Language, LayerConfig, RawLayerConfig, RouterC
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::layer::Traffic;
-use crate::session::{BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Reads, Routing, Solver};
+use crate::session::{
+    BackwardOptions, BackwardRead, ForwardOptions, LayerGradients, LayerOutput, Reads, Routing, Solver,
+};
 use crate::weights::{LayerWeights, NAMES};
 
 /// A plain object that is filled field by field.
@@ -186,20 +188,13 @@ fn flag(options: &JsValue, name: &str) -> Result<bool, Error> {
     }
 }
 
-/// What `backward` brings back.
-pub(super) fn backward_reads(options: &JsValue) -> Result<Vec<BackwardRead>, Error> {
+/// Options of `backward`.
+pub(super) fn backward_options(options: &JsValue) -> Result<BackwardOptions, Error> {
+    let reward = float_list(options, "reward")?;
+    let accumulate = flag(options, "accumulate")?;
     let mut read = reads(options, BackwardRead::KNOWN.iter().map(|(_, read)| *read).collect())?;
     unique(&mut read);
-    Ok(read)
-}
-
-/// How each token fared, for `backward`.
-pub(super) fn reward(options: &JsValue) -> Result<Option<Vec<f32>>, Error> {
-    let Some(value) = field(options, "reward") else { return Ok(None) };
-    match value.dyn_ref::<Float32Array>() {
-        Some(reward) => Ok(Some(reward.to_vec())),
-        None => Err(invalid("reward", &value, "a Float32Array")),
-    }
+    Ok(BackwardOptions { reward, accumulate, read })
 }
 
 /// A name given twice is read once.

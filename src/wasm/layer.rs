@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use wasm_bindgen::prelude::*;
 
 use super::convert::{
-    Fields, backward_reads, config_object, error, forward_options, given_weights, gradients_object, learning_rate,
-    output_object, reward, weights_object, whole_number,
+    Fields, backward_options, config_object, error, forward_options, given_weights, gradients_object, learning_rate,
+    output_object, weights_object, whole_number,
 };
 use crate::error::Error;
 use crate::session::MoeLayer;
@@ -86,11 +86,7 @@ impl WasmLayer {
     pub async fn backward(&self, d_output: Vec<f32>, options: JsValue) -> Result<JsValue, JsValue> {
         let devices = self.devices;
         self.with(async |layer| {
-            let read = backward_reads(&options)?;
-            let gradients = match reward(&options)? {
-                Some(reward) => layer.backward_rewarded(&d_output, &reward, &read).await?,
-                None => layer.backward(&d_output, &read).await?,
-            };
+            let gradients = layer.backward(&d_output, backward_options(&options)?).await?;
             Ok(gradients_object(devices, &gradients))
         })
         .await

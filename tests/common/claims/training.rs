@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use webmoe::config::{Activation, LayerConfig, NoisyTopK, Renormalize, RouterConfig, SharedExpert, TopK};
 use webmoe::engine::Engine;
-use webmoe::session::{BackwardRead, ForwardOptions, Read};
+use webmoe::error::Error;
+use webmoe::session::{BackwardOptions, BackwardRead, ForwardOptions, LayerGradients, Read};
 use webmoe::weights::{LayerWeights, NAMES, shapes};
 
 use super::super::engine::{layer, layer_of, passes};
@@ -120,6 +121,67 @@ pub async fn backward_recomputes_what_a_pass_outside_training_did_not_keep(engin
         let again = again.expect("a layer that runs").bits();
         for ((name, kept), (_, again)) in kept.iter().zip(&again) {
             assert!(kept == again, "{name} has other bits on {} devices", config.devices);
+        }
+    }
+}
+
+fn accumulated() -> BackwardOptions {
+    BackwardOptions { accumulate: true, ..(&[BackwardRead::X, BackwardRead::Weights]).into() }
+}
+
+pub async fn gradients_add_up_until_they_are_used(engine: &Rc<Engine>) {
+    let (config, rate) = (odd(), 0.125);
+    let given = weights(&config, 15);
+    let batches: Vec<_> = [(16, 12), (17, 20), (18, 0), (19, 12)]
+        .map(|(seed, n)| (tokens(&config, seed, n), d_output(&config, seed, n)))
+        .into();
+    let mut alone = Vec::new();
+    for (x, d_output) in &batches {
+        let mut layer = layer_of(engine, &config, &given).await;
+        layer.forward(x, &train()).await.expect("a layer that runs");
+        let read = [BackwardRead::X, BackwardRead::Weights];
+        alone.push(layer.backward(d_output, &read).await.expect("backward runs"));
+    }
+    let sum = |name: &str, batches: std::ops::Range<usize>| -> Vec<f32> {
+        let of = |gradients: &LayerGradients| {
+            gradients.weights.as_ref().and_then(|w| w.get(name)).unwrap_or_default().to_vec()
+        };
+        let all = alone[batches].iter().map(of);
+        all.reduce(|a, b| a.iter().zip(b).map(|(a, b)| a + b).collect()).unwrap_or_default()
+    };
+
+    let mut layer = layer_of(engine, &config, &given).await;
+    for (i, (x, d_output)) in batches.iter().enumerate().take(3) {
+        layer.forward(x, &train()).await.expect("a layer that runs");
+        let error = layer.backward(&[1.0], accumulated()).await.expect_err("a gradient of no token");
+        assert!(matches!(error, Error::WrongLength { .. }), "{error}");
+        let got = layer.backward(d_output, accumulated()).await.expect("backward runs");
+        assert_eq!(
+            bits(got.x.as_ref().expect("x was read")),
+            bits(alone[i].x.as_ref().expect("x was read")),
+            "batch {i}"
+        );
+        let got = got.weights.expect("weights were read");
+        for (name, _) in shapes(&config) {
+            assert_eq!(got.get(name), Some(&sum(name, 0..i + 1)[..]), "{name} after batch {i}");
+        }
+    }
+    layer.apply_sgd(rate).await.expect("there are gradients");
+    let after = layer.weights().await.expect("weights can be read");
+    let moved = (after.w1[0] - given.w1[0]).abs();
+    assert!(
+        moved > 0.0 && (moved - rate * sum("w1", 0..3)[0].abs()).abs() <= 1e-6,
+        "an update takes the whole sum: {moved}"
+    );
+
+    // what an update has used does not count again, nor what another pass has replaced
+    layer.set_weights(named(&given)).await.expect("weights of the layer's shapes");
+    for options in [accumulated(), (&[BackwardRead::Weights]).into()] {
+        layer.forward(&batches[3].0, &train()).await.expect("a layer that runs");
+        let got =
+            layer.backward(&batches[3].1, options).await.expect("backward runs").weights.expect("weights were read");
+        for (name, _) in shapes(&config) {
+            assert_eq!(got.get(name), Some(&sum(name, 3..4)[..]), "{name}");
         }
     }
 }

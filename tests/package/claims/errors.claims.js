@@ -34,6 +34,7 @@ const CALLS = {
   "an unknown read": [(layer) => layer.forward(X, { read: ["mind"] }), "UNKNOWN_READ"],
   "a read that is no list": [(layer) => layer.forward(X, { read: "output" }), "INVALID_ARGUMENT"],
   "backward before forward": [(layer) => layer.backward(X), "OUT_OF_ORDER"],
+  "a switch that is a number": [(layer) => layer.forward(X).then(() => layer.backward(X, { accumulate: 1 })), "INVALID_ARGUMENT"],
   "a step before backward": [(layer) => layer.applyGradients({ kind: "sgd", learningRate: 1 }), "OUT_OF_ORDER"],
   "a step of an unknown kind": [(layer) => layer.applyGradients({ kind: "leap", learningRate: 1 }), "INVALID_ARGUMENT"],
   "a learning rate that is no number": [

@@ -82,6 +82,23 @@ export default {
     }),
   ),
 
+  ...everywhere("gradients that accumulate are those of all batches since the last step", (place) =>
+    withLayer(place, SMALL, async (layer) => {
+      const weights = await layer.weights();
+      for (let batches = 1; batches <= 3; batches++) {
+        await layer.forward(X, { train: true });
+        const gradients = await layer.backward(D_OUTPUT, { accumulate: true });
+        const times = (name, n) => [...gradient(SHAPE, weights, X, D_OUTPUT, name)].map((slope) => n * slope);
+        assertClose("w1", gradients.w1, times("w1", batches));
+        assertClose("x", gradients.x, times("x", 1));
+      }
+      await layer.applyGradients({ kind: "sgd", learningRate: 0 });
+      await layer.forward(X, { train: true });
+      const again = await layer.backward(D_OUTPUT, { accumulate: true });
+      assertClose("w1 after a step", again.w1, gradient(SHAPE, weights, X, D_OUTPUT, "w1"));
+    }),
+  ),
+
   async "both engines give the same outputs, plans, losses, traffic and gradients, in the page and in a worker"() {
     const x = numbers(7, 64 * RICH.dModel);
     const results = [];

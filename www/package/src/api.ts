@@ -222,6 +222,11 @@ export interface BackwardOptions {
    * next; for `reinforce`, after a forward in training. Without it the router learns from its losses and entropy alone.
    */
   reward?: Float32Array;
+  /**
+   * Add to the gradients of weights since the last `applyGradients`, if there are any, instead of replacing them: those of several
+   * batches, or of the two passes of a THOR step. The gradient of `x` is that of the pass alone. Default `false`.
+   */
+  accumulate?: boolean;
   /** What to bring back; default all. */
   read?: BackwardRead[];
 }

@@ -7,7 +7,7 @@ use webmoe::engine::Engine;
 use webmoe::error::Error;
 use webmoe::reference::policy::{Rewards, RunningMean};
 use webmoe::reference::{self, Setting};
-use webmoe::session::{ForwardOptions, LayerOutput, MoeLayer, Read};
+use webmoe::session::{BackwardOptions, ForwardOptions, LayerOutput, MoeLayer, Read};
 use webmoe::weights::{LayerWeights, Weights};
 
 use super::super::super::engine::{ALL_GRADIENTS, Passes, layer, layer_of};
@@ -91,7 +91,10 @@ fn wanted(trial: &Trial, inputs: &Inputs, reward: &[f32], before: RunningMean) -
 
 async fn rewarded(layer: &mut MoeLayer, inputs: &Inputs, reward: &[f32], step: u32) -> Got {
     let output = layer.forward(&inputs.x, &train(step)).await.expect("a layer that runs");
-    let gradients = layer.backward_rewarded(&inputs.d_output, reward, &ALL_GRADIENTS).await.expect("backward runs");
+    let gradients = layer
+        .backward(&inputs.d_output, BackwardOptions::rewarded(reward, &ALL_GRADIENTS))
+        .await
+        .expect("backward runs");
     Passes { output, gradients }.got()
 }
 
@@ -156,7 +159,7 @@ pub async fn a_planted_problem_is_solved(engine: &Rc<Engine>) {
             let options = ForwardOptions { read: read.clone(), ..train(step) };
             let output = layer.forward(&x, &options).await.expect("a layer that runs");
             let reward: Vec<f32> = right(&output).into_iter().map(f32::from).collect();
-            layer.backward_rewarded(&nothing, &reward, &[]).await.expect("backward runs");
+            layer.backward(&nothing, BackwardOptions::rewarded(&reward, &[])).await.expect("backward runs");
             layer.apply_sgd(12.0).await.expect("there are gradients");
         }
         let options = ForwardOptions { read: read.clone(), ..ForwardOptions::default() };
@@ -201,17 +204,24 @@ pub async fn rewards_that_do_not_fit_are_refused_and_teach_nothing(engine: &Rc<E
     let mut layer = layer_of(engine, &config, &weights(&config, 6)).await;
     let x = tokens(&config, 6, 2);
     layer.forward(&x, &train(0)).await.expect("a layer that runs");
-    let error = layer.backward_rewarded(&x, &[1.0], &[]).await.expect_err("one reward for two tokens");
+    let error =
+        layer.backward(&x, BackwardOptions::rewarded(&[1.0], &[])).await.expect_err("one reward for two tokens");
     assert!(matches!(error, Error::WrongLength { got: 1, wanted: 2, .. }), "{error}");
-    let error = layer.backward_rewarded(&x, &[1.0, f32::NAN], &[]).await.expect_err("a reward that is no number");
+    let error = layer
+        .backward(&x, BackwardOptions::rewarded(&[1.0, f32::NAN], &[]))
+        .await
+        .expect_err("a reward that is no number");
     assert!(matches!(error, Error::NonFinite { index: 1, .. }), "{error}");
-    layer.backward_rewarded(&x, &[1.0, 0.0], &[]).await.expect("the layer still works");
+    layer.backward(&x, BackwardOptions::rewarded(&[1.0, 0.0], &[])).await.expect("the layer still works");
     layer.forward(&x, &ForwardOptions::default()).await.expect("a layer that runs");
-    let error = layer.backward_rewarded(&x, &[1.0, 0.0], &[]).await.expect_err("nothing was drawn");
+    let error = layer.backward(&x, BackwardOptions::rewarded(&[1.0, 0.0], &[])).await.expect_err("nothing was drawn");
     assert!(error.to_string().contains("outside training"), "{error}");
     let plain = layer_with(4, RouterConfig::TopK(TopK::new(1)));
     let mut layer = layer_of(engine, &plain, &weights(&plain, 6)).await;
     layer.forward(&x, &train(0)).await.expect("a layer that runs");
-    let error = layer.backward_rewarded(&x, &[1.0, 0.0], &[]).await.expect_err("a router that learns otherwise");
+    let error = layer
+        .backward(&x, BackwardOptions::rewarded(&[1.0, 0.0], &[]))
+        .await
+        .expect_err("a router that learns otherwise");
     assert!(error.to_string().contains("learns from none"), "{error}");
 }

@@ -8,7 +8,7 @@ use webmoe::engine::Engine;
 use webmoe::error::Error;
 use webmoe::labels::Labels;
 use webmoe::layer::{PayloadKind, Traffic};
-use webmoe::session::{ForwardOptions, LayerOutput};
+use webmoe::session::{BackwardOptions, ForwardOptions, LayerOutput, MoeLayer, Read};
 
 use super::super::super::close::{Tol, assert_close};
 use super::super::super::engine::{layer_of, passes};
@@ -194,6 +194,73 @@ pub async fn equal_draws_agree_and_others_do_not(engine: &Rc<Engine>) {
         let swapped = symmetric_kl(&logits(&other), &logits(&one), config.d_model).expect("whole rows");
         assert_eq!(bits(&swapped.rows), bits(&kl.rows));
     }
+}
+
+/// Cross-entropy of each row with its class, and its gradient by the row.
+fn cross_entropy(logits: &[f32], classes: &[usize], width: usize) -> (Vec<f64>, Vec<f32>) {
+    let (mut losses, mut gradient) = (Vec::new(), Vec::new());
+    for (row, class) in logits.chunks_exact(width).zip(classes) {
+        let sum = row.iter().map(|h| f64::from(*h).exp()).sum::<f64>();
+        losses.push(sum.ln() - f64::from(row[*class]));
+        gradient.extend(
+            row.iter().enumerate().map(|(c, h)| (f64::from(*h).exp() / sum) as f32 - f32::from(u8::from(c == *class))),
+        );
+    }
+    (losses, gradient)
+}
+
+/// One step of the paper: both passes' cross-entropies and `alpha` times their divergence. The first pass runs once more, since
+/// backward is that of the last forward pass.
+async fn train_two_passes(layer: &mut MoeLayer, x: &[f32], classes: &[usize], (step, alpha): (u32, f32)) {
+    let width = layer.config().d_model;
+    let options =
+        |pass| ForwardOptions { train: true, step, pass, read: vec![Read::Output], ..ForwardOptions::default() };
+    let mut logits = Vec::new();
+    for pass in [1, 0] {
+        let output = layer.forward(x, &options(pass)).await.expect("a layer that runs").output;
+        logits.push(output.expect("the output was read"));
+    }
+    let apart = symmetric_kl(&logits[0], &logits[1], width).expect("whole rows");
+    let gradient = |logits: &[f32], apart: &[f32]| -> Vec<f32> {
+        let (_, gradient) = cross_entropy(logits, classes, width);
+        gradient.iter().zip(apart).map(|(g, apart)| g + alpha * apart).collect()
+    };
+    layer.backward(&gradient(&logits[1], &apart.d_b), &[]).await.expect("backward of pass 0");
+    layer.forward(x, &options(1)).await.expect("a layer that runs");
+    let options = BackwardOptions { accumulate: true, ..BackwardOptions::default() };
+    layer.backward(&gradient(&logits[0], &apart.d_a), options).await.expect("backward of pass 1");
+    layer.apply_sgd(0.02).await.expect("there are gradients");
+}
+
+/// The layer is the last of a model that tells which of six classes a token is of.
+pub async fn experts_that_must_agree_come_to_do_alike(engine: &Rc<Engine>) {
+    const TOKENS: usize = 48;
+    let config = layer_with(4, thor(Thor::new(Draw::Token)));
+    let x = tokens(&config, 6, TOKENS);
+    let largest = |x: &[f32]| (0..x.len()).max_by(|a, b| x[*a].total_cmp(&x[*b])).unwrap_or(0);
+    let classes: Vec<usize> = x.chunks_exact(config.d_model).map(largest).collect();
+    let mut spread = Vec::new();
+    for alpha in [0.0, 5.0] {
+        let mut layer = layer_of(engine, &config, &weights(&config, 6)).await;
+        for step in 0..60 {
+            train_two_passes(&mut layer, &x, &classes, (step, alpha)).await;
+        }
+        let trained = layer.weights().await.expect("weights can be read");
+        let mut losses = Vec::new();
+        for e in 0..4 {
+            let mut alone = layer_of(engine, &layer_with(4, RouterConfig::Hash(Hash::new(vec![e]))), &trained).await;
+            let labels = Labels { token_ids: Some(vec![0; TOKENS]), ..Labels::NONE };
+            let options = ForwardOptions { labels, ..ForwardOptions::default() };
+            let output = alone.forward(&x, &options).await.expect("a layer that runs").output;
+            let (of_rows, _) = cross_entropy(&output.expect("the output was read"), &classes, config.d_model);
+            losses.push(of_rows.iter().sum::<f64>() / TOKENS as f64);
+        }
+        let mean = losses.iter().sum::<f64>() / 4.0;
+        spread.push((losses.iter().map(|loss| (loss - mean).powi(2)).sum::<f64>() / 4.0, mean));
+    }
+    let [(free, _), (bound, mean)] = spread[..] else { unreachable!("two trainings") };
+    assert!(bound < 0.5 * free, "variance over the experts with {bound} and without {free}");
+    assert!(mean < 6_f64.ln(), "they have learned something besides: {mean}");
 }
 
 pub async fn a_pass_that_cannot_be_told_apart_is_refused(engine: &Rc<Engine>) {
