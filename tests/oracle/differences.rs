@@ -33,7 +33,7 @@ pub fn assert_labelled_differences_agree(label: &str, config: &LayerConfig, labe
     let mut weights = Weights::build(config, |name, len| {
         noise(100 + NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32, len)
     });
-    let mut x = noise(1, TOKENS * config.d_model);
+    let x = noise(1, TOKENS * config.d_model);
     let d_output = noise(2, config.router.outputs() * x.len());
     let objective = |weights: &Weights<f64>, x: &[f64]| -> f64 {
         let forward = forward_exact(config, weights, x, setting).expect("a layer that runs");
@@ -44,32 +44,34 @@ pub fn assert_labelled_differences_agree(label: &str, config: &LayerConfig, labe
     let forward = forward_exact(config, &weights, &x, setting).expect("a layer that runs");
     let gradients = backward_exact(config, &weights, &x, &forward, &d_output).expect("a layer that runs");
 
-    let mut differences = Vec::new();
-    for i in 0..x.len() {
-        let here = x[i];
-        let mut at = |value| {
-            x[i] = value;
-            objective(&weights, &x)
-        };
-        differences.push((at(here + STEP) - at(here - STEP)) / (2.0 * STEP));
-        x[i] = here;
-    }
-    assert_close(&format!("{label}: x"), &gradients.x, &differences, config.d_model, TOL);
+    let by_x = slopes(&x, |x| objective(&weights, x));
+    assert_close(&format!("{label}: x"), &gradients.x, &by_x, config.d_model, TOL);
 
     for name in NAMES {
         let Some(values) = weights.get(name).map(<[f64]>::to_vec) else { continue };
-        let mut at = |i: usize, value: f64| {
-            let mut moved = values.clone();
-            moved[i] = value;
-            weights.set(name, moved).expect("a known name");
+        let by_array = slopes(&values, |moved| {
+            weights.set(name, moved.to_vec()).expect("a known name");
             objective(&weights, &x)
-        };
-        let differences: Vec<f64> =
-            (0..values.len()).map(|i| (at(i, values[i] + STEP) - at(i, values[i] - STEP)) / (2.0 * STEP)).collect();
+        });
         weights.set(name, values).expect("a known name");
         let got = gradients.weights.get(name).unwrap_or_default();
-        assert_close(&format!("{label}: {name}"), got, &differences, config.d_model, TOL);
+        assert_close(&format!("{label}: {name}"), got, &by_array, config.d_model, TOL);
     }
+}
+
+/// Central differences of a function of some values, by each of them.
+pub fn slopes(values: &[f64], mut of: impl FnMut(&[f64]) -> f64) -> Vec<f64> {
+    let mut moved = values.to_vec();
+    let mut slope = |i: usize| {
+        let mut at = |value| {
+            moved[i] = value;
+            of(&moved)
+        };
+        let slope = (at(values[i] + STEP) - at(values[i] - STEP)) / (2.0 * STEP);
+        moved[i] = values[i];
+        slope
+    };
+    (0..values.len()).map(&mut slope).collect()
 }
 
 const WEIGHINGS: [(Scoring, SoftmaxOver); 3] = [

@@ -7,11 +7,11 @@ use webmoe::rng::{open_uniform_f32, uniform_f32};
 use webmoe::weights::{NAMES, Weights};
 
 use crate::common::close::{Tol, assert_close};
+use crate::differences::slopes;
 
 const EXPERTS: usize = 3;
 const TOKENS: usize = 2;
 const WIDTH: usize = 4;
-const STEP: f64 = 1e-5;
 const TOL: Tol = Tol { abs: 1e-9, rel: 1e-6 };
 
 fn noise(stream: u32, len: usize) -> Vec<f64> {
@@ -78,7 +78,7 @@ fn the_mean_over_all_actions_is_the_gradient_of_the_expected_reward() {
     for baseline in [Baseline::None, Baseline::Ema, Baseline::Linear] {
         for temperature in [1.0, 0.5, 3.0] {
             let config = layer(EXPERTS, Reinforce { baseline, temperature, stop_gradient: false, ..Reinforce::new() });
-            let (mut given, mut x) = (weights(&config), noise(1, TOKENS * WIDTH));
+            let (given, x) = (weights(&config), noise(1, TOKENS * WIDTH));
             let (got, _) = mean_and_variance(&config, &given, &x);
             let loss = |weights: &Weights<f64>, x: &[f64]| -> f64 {
                 let policies = run(&config, weights, x, &[0; TOKENS]).scores;
@@ -87,28 +87,14 @@ fn the_mean_over_all_actions_is_the_gradient_of_the_expected_reward() {
                 -expected / TOKENS as f64
             };
             let mut differences = Vec::new();
-            let slope = |above: f64, below: f64| (above - below) / (2.0 * STEP);
-            for name in ["router", "routerBias"] {
-                let values = given.get(name).expect("an array of the layer").to_vec();
-                let learned = EXPERTS * if name == "router" { WIDTH } else { 1 };
-                for (i, here) in values.into_iter().enumerate().take(learned) {
-                    let mut at = |by: f64| {
-                        given.get_mut(name).expect("an array of the layer")[i] = here + by;
-                        loss(&given, &x)
-                    };
-                    differences.push(slope(at(STEP), at(-STEP)));
-                    at(0.0);
-                }
+            for (name, learned) in [("router", EXPERTS * WIDTH), ("routerBias", EXPERTS)] {
+                let (start, mut moved) = (given.get(name).expect("an array of the layer"), given.clone());
+                differences.extend(slopes(&start[..learned], |values| {
+                    moved.get_mut(name).expect("an array of the layer")[..learned].copy_from_slice(values);
+                    loss(&moved, &x)
+                }));
             }
-            for i in 0..x.len() {
-                let here = x[i];
-                let mut at = |by: f64| {
-                    x[i] = here + by;
-                    loss(&given, &x)
-                };
-                differences.push(slope(at(STEP), at(-STEP)));
-                at(0.0);
-            }
+            differences.extend(slopes(&x, |x| loss(&given, x)));
             assert_close(&format!("{baseline:?}, τ = {temperature}"), &got, &differences, WIDTH, TOL);
         }
     }
@@ -158,7 +144,7 @@ fn the_gradient_for_the_actions_taken_is_that_of_the_loss() {
     let router = Reinforce { temperature: 0.7, entropy: 0.4, stop_gradient: false, ..Reinforce::new() };
     let config = full(router.clone());
     let actions = [0, 1, 0, 0, 2, 1];
-    let (mut given, mut x) = (weights(&config), noise(1, actions.len() * WIDTH));
+    let (given, x) = (weights(&config), noise(1, actions.len() * WIDTH));
     let (dy, rewards) = (noise(2, x.len()), noise(3, actions.len()));
     let forward = run(&config, &given, &x, &actions);
     assert_eq!(forward.routing.kept, [true, true, true, false, true, true], "the fourth token is one too many");
@@ -178,37 +164,16 @@ fn the_gradient_for_the_actions_taken_is_that_of_the_loss() {
     };
     let fared = Rewards { of_tokens: &rewards, before: before() };
     let got = backward_rewarded(&config, &given, &x, &forward, &dy, Some(fared)).expect("a layer that runs");
-    let slope = |above: f64, below: f64| (above - below) / (2.0 * STEP);
+    let near = Tol { abs: 1e-8, rel: 1e-5 };
     for name in ["router", "routerBias", "w1", "w2"] {
-        let values = given.get(name).expect("an array of the layer").to_vec();
-        let mut differences = Vec::new();
-        for (i, here) in values.into_iter().enumerate() {
-            let mut at = |by: f64| {
-                given.get_mut(name).expect("an array of the layer")[i] = here + by;
-                loss(&given, &x)
-            };
-            differences.push(slope(at(STEP), at(-STEP)));
-            at(0.0);
-        }
-        assert_close(
-            name,
-            got.weights.get(name).unwrap_or_default(),
-            &differences,
-            WIDTH,
-            Tol { abs: 1e-8, rel: 1e-5 },
-        );
+        let mut moved = given.clone();
+        let differences = slopes(given.get(name).expect("an array of the layer"), |values| {
+            moved.get_mut(name).expect("an array of the layer").copy_from_slice(values);
+            loss(&moved, &x)
+        });
+        assert_close(name, got.weights.get(name).unwrap_or_default(), &differences, WIDTH, near);
     }
-    let mut differences = Vec::new();
-    for i in 0..x.len() {
-        let here = x[i];
-        let mut at = |by: f64| {
-            x[i] = here + by;
-            loss(&given, &x)
-        };
-        differences.push(slope(at(STEP), at(-STEP)));
-        at(0.0);
-    }
-    assert_close("x", &got.x, &differences, WIDTH, Tol { abs: 1e-8, rel: 1e-5 });
+    assert_close("x", &got.x, &slopes(&x, |x| loss(&given, x)), WIDTH, near);
 }
 
 #[test]
