@@ -13,6 +13,7 @@
 @group(0) @binding(3) var<storage, read_write> expert_of: array<u32>; // u32[T, k], with DECLINED where one is not asked, NONE after the last
 @group(0) @binding(4) var<storage, read_write> chosen: array<f32>;    // f32[T, columns]: score of each choice, then the shared gate
 @group(0) @binding(5) var<storage, read_write> stats: array<vec4f>;   // f32[T, 4]: logsumexp of the logits (of prototypes: the root of their mean square), best score, sum of scores, 0
+@group(0) @binding(6) var<storage, read> draws: array<f32>;           // f32[T, E], or f32[T, k] for CHANCE, read if GIVEN
 
 override SIGMOID: u32 = 0u;       // 1: sigmoid scores, else softmax
 override SELECTED: u32 = 0u;      // 1: softmax over the chosen logits
@@ -21,6 +22,7 @@ override UNCHOSEN: u32 = 0u;      // 1: scores only, the choices are made afterw
 override GROUP_LIMITED: u32 = 0u; // 1: choose within the group_limit best expert groups
 override SHARED_GATE: u32 = 0u;   // 1: the shared expert's gate is the logit after the last expert's
 override POLICY: u32 = 0u;        // what else decides who is chosen and asked: one of those below
+override GIVEN: u32 = 0u;         // 1: the policy's random numbers are given
 
 const BEST = 0u;        // the best are chosen, and all of them asked
 const DRAWN = 1u;       // all are drawn from the softmax of the logits, without replacement
@@ -39,6 +41,18 @@ var<private> best: u32;   // first choice, once there is one
 /// Bit g: expert group g may be chosen from.
 var<private> allowed: array<u32, 32>;
 
+/// What is added to a logit for its expert to be drawn.
+fn noise(e: u32) -> f32 {
+    if (GIVEN == 1u) { return draws[token * dims.experts + e]; }
+    return gumbel(token, DRAW_LANE + e);
+}
+
+/// By what choice `j` is asked or not.
+fn luck(j: u32) -> f32 {
+    if (GIVEN == 1u) { return draws[token * dims.choices + j]; }
+    return uniform_f32(token, ASK_LANE + j);
+}
+
 fn key(e: u32) -> f32 {
     if (BIASED == 2u) { return router[logits_at + e] + bias[bias_at + e]; }
     if (BIASED == 1u || GROUP_LIMITED == 1u) {
@@ -46,7 +60,7 @@ fn key(e: u32) -> f32 {
         if (BIASED == 1u) { v += bias[e]; }
         return v;
     }
-    if (POLICY == DRAWN || (POLICY == OTHERS && best != NONE)) { return router[logits_at + e] + gumbel(token, DRAW_LANE + e); }
+    if (POLICY == DRAWN || (POLICY == OTHERS && best != NONE)) { return router[logits_at + e] + noise(e); }
     return router[logits_at + e];
 }
 
@@ -85,7 +99,7 @@ fn decline() {
     for (var j = 1u; j < dims.choices; j++) {
         let share = select(0.0, chosen[at + j] / sum, sum > 0.0);
         var asked = false;
-        if (POLICY == CHANCE) { asked = uniform_f32(token, ASK_LANE + j) * dims.threshold < share; }
+        if (POLICY == CHANCE) { asked = luck(j) * dims.threshold < share; }
         if (POLICY == THRESHOLD) { asked = share > dims.threshold; }
         if (!asked) { expert_of[token * dims.choices + j] |= DECLINED; }
     }

@@ -17,9 +17,10 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Across, Base, Baseline, Chooses, DenseGate, DenseToSparse, Domain, Draw, Exchanges, ExpertChoice, Exploration,
-    Gate, Hash, Hashed, Key, Language, MultiGate, Negotiation, Noise, NoisyTopK, Reinforce, Renormalize, RouterConfig,
-    Schedule, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, Task, Thor, TokenThenExpert, TopK,
+    Across, Base, Baseline, Chooses, DenseGate, DenseToSparse, Domain, Draw, Draws, Exchanges, ExpertChoice,
+    Exploration, Gate, Hash, Hashed, Key, Language, MultiGate, Negotiation, Noise, NoisyTopK, Reinforce, Renormalize,
+    RouterConfig, Schedule, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, SoftmaxOver, Task, Thor,
+    TokenThenExpert, TopK,
 };
 
 /// The nonlinearity of an expert.

@@ -98,18 +98,16 @@ pub struct Setting<'a> {
     pub pass: u32,
     /// `[T, k]`: choices made elsewhere, best first, in place of the router's own.
     pub choices: Option<&'a [usize]>,
-    /// `[T, k]`: which of them are asked, found out elsewhere, in place of the router's policy.
-    pub asked: Option<&'a [bool]>,
     /// What is known of the tokens, for routers that go by it.
     pub labels: Option<&'a Labels>,
-    /// `[T, E]`: random numbers drawn elsewhere, in place of the router's own.
+    /// Random numbers drawn elsewhere, in place of the router's own, of the shape of its [`Draws`](crate::config::Draws).
     pub draws: Option<&'a [f64]>,
 }
 
 impl Setting<'_> {
     /// The first step of training.
     pub const TRAIN: Setting<'static> =
-        Setting { train: true, step: 0, pass: 0, choices: None, asked: None, labels: None, draws: None };
+        Setting { train: true, step: 0, pass: 0, choices: None, labels: None, draws: None };
 
     /// What random numbers of the pass begin with.
     fn seed(&self, config: &LayerConfig) -> u64 {
@@ -237,10 +235,7 @@ fn forward_in_order(
     };
     let raw_weights: Vec<Vec<f64>> = choices.experts.iter().enumerate().map(weigh).collect();
 
-    let asked = match setting.asked {
-        Some(asked) => asked.chunks_exact(config.k()).map(<[bool]>::to_vec).collect(),
-        None => choose::asked(config, setting, &raw_weights),
-    };
+    let asked = choose::asked(config, setting, &raw_weights);
     let wishes = plan::Wishes { choices: &choices, asked: &asked, raw_weights: &raw_weights, scores: &scores };
     let mut routing = plan::plan(config, group_tokens, capacity, setting, &wishes);
     let moves = traffic::Moves { tokens, capacity, kept: routing.kept_pairs().collect() };

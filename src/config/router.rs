@@ -122,6 +122,27 @@ pub enum Chooses {
     Labels,
 }
 
+/// Random numbers that a pass uses, and that its caller may give in place of the router's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draws {
+    /// `[T, E]`, standard normal: added to the logits.
+    Normal,
+    /// `[T, E]`, of the standard Gumbel distribution: added to the logits, or to those that experts are drawn by.
+    Gumbel,
+    /// `[T, k]`, from 0 to 1: by each of them a choice is asked or not; nothing hangs on that of a first choice.
+    Uniform,
+}
+
+impl Draws {
+    /// Numbers for each token of a layer.
+    pub fn of_token(self, layer: &LayerConfig) -> usize {
+        match self {
+            Draws::Normal | Draws::Gumbel => layer.experts,
+            Draws::Uniform => layer.k(),
+        }
+    }
+}
+
 /// Whether tokens cross between virtual devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -261,9 +282,14 @@ pub(super) trait Router {
         0.0
     }
 
-    /// Whether it draws a random number for every logit in training.
-    fn draws(&self) -> bool {
+    /// Whether in training it adds a random number to every logit.
+    fn adds_noise(&self) -> bool {
         false
+    }
+
+    /// Which random numbers may be given to a pass, in training or outside.
+    fn draws(&self, _train: bool) -> Option<Draws> {
+        None
     }
 
     /// Whether the width of its noise is learned: the array `noise` of the weights.
@@ -422,9 +448,14 @@ impl RouterConfig {
         self.settings().dropout()
     }
 
-    /// Whether the router draws a random number for every logit in training.
-    pub fn draws(&self) -> bool {
-        self.settings().draws()
+    /// Whether in training the router adds a random number to every logit.
+    pub fn adds_noise(&self) -> bool {
+        self.settings().adds_noise()
+    }
+
+    /// Which random numbers may be given to a pass, in training or outside.
+    pub fn draws(&self, train: bool) -> Option<Draws> {
+        self.settings().draws(train)
     }
 
     /// Whether the width of the router's noise is learned.

@@ -11,6 +11,7 @@ use crate::{rng, shader};
 /// - 1 logits and scores: `f32[2, T, stride]`, 2 `bias`: `f32[E]`, or `f32[G, E]`
 /// - 3 `expert_of`: `u32[T, k]`, with [`DECLINED`] where one is not asked and [`NONE`] after the last; read where the choices are made
 ///   before, 4 `chosen`: `f32[T, columns]`, 5 `stats`: `f32[T, 4]`
+/// - 6 `draws`: `f32[T, E]` or `f32[T, k]`, read where random numbers are given
 ///
 /// # Source
 /// Shazeer et al. 2017 (top-k), Lepikhin et al. 2020 (GShard: which second choices are asked), Fedus et al. 2021 (Switch; choices drawn in training), DeepSeek-AI 2024 (sigmoid, selection bias, group limit), Yang et al. 2021 (M6-T: prototypes).
@@ -19,8 +20,8 @@ pub static ROUTE: Kernel = Kernel {
     source: include_str!("../../shaders/route.wgsl"),
     parts: &[&shader::DIMS, &shader::RNG, &shader::GUMBEL, &shader::FINITE],
     product: None,
-    bindings: &[Write, Read, Write, Write, Write],
-    constants: &["SIGMOID", "SELECTED", "BIASED", "UNCHOSEN", "GROUP_LIMITED", "SHARED_GATE", "POLICY"],
+    bindings: &[Write, Read, Write, Write, Write, Read],
+    constants: &["SIGMOID", "SELECTED", "BIASED", "UNCHOSEN", "GROUP_LIMITED", "SHARED_GATE", "POLICY", "GIVEN"],
     twin,
 };
 
@@ -41,7 +42,7 @@ pub(super) fn finite(v: f32) -> f32 {
 }
 
 fn twin(call: &Call, slices: &mut [Slice]) {
-    let [router, bias, expert_of, chosen, stats] = bound(slices);
+    let [router, bias, expert_of, chosen, stats, draws] = bound(slices);
     let (dims, on) = (call.dims, |name| call.constants.on(name));
     let (tokens, experts, k) = (dims.tokens as usize, dims.experts as usize, dims.choices as usize);
     let (stride, columns) = (dims.stride as usize, dims.columns as usize);
@@ -53,6 +54,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let size = experts / prototypes;
     let mut order: Vec<u32> = Vec::new();
     let mut keys = vec![0.0; experts];
+    let given = |t: usize, width: usize| on("GIVEN").then(|| &draws.f32()[t * width..][..width]);
 
     for t in 0..tokens {
         let h = &mut logits[t * stride..][..stride];
@@ -86,7 +88,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             keys.iter_mut().zip(&bias.f32()[group * experts..]).for_each(|(k, b)| *k += b);
         }
         if policy == DRAWN {
-            draw(dims, t as u32, &mut keys);
+            draw(dims, t as u32, given(t, experts), &mut keys);
         }
         order.clear();
         if limited {
@@ -99,7 +101,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         }
         if policy == OTHERS {
             best_first(&mut order, &keys, 1);
-            draw(dims, t as u32, &mut keys);
+            draw(dims, t as u32, given(t, experts), &mut keys);
             keys[order[0] as usize] = f32::INFINITY;
         }
         if prototypes == 1 {
@@ -130,7 +132,11 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             chosen[..count].iter_mut().for_each(|c| *c /= over);
         }
         if [ALONE, CHANCE, THRESHOLD].contains(&policy) {
-            decline(dims, policy, t as u32, &chosen[..k], experts_of);
+            let luck = |j: usize| match given(t, k) {
+                Some(given) => given[j],
+                None => luck(dims, t as u32, j),
+            };
+            decline(dims, policy, luck, &chosen[..k], experts_of);
         }
     }
 }
@@ -178,19 +184,26 @@ fn covering(scores: impl Iterator<Item = f32>, cover: f32) -> usize {
 }
 
 /// Turns logits into keys whose largest are draws from their softmax.
-fn draw(dims: &Dims, token: u32, keys: &mut [f32]) {
-    keys.iter_mut().zip(rng::DRAW_LANE..).for_each(|(key, lane)| *key += gumbel(dims, token, lane));
+fn draw(dims: &Dims, token: u32, given: Option<&[f32]>, keys: &mut [f32]) {
+    match given {
+        Some(given) => keys.iter_mut().zip(given).for_each(|(key, noise)| *key += noise),
+        None => keys.iter_mut().zip(rng::DRAW_LANE..).for_each(|(key, lane)| *key += gumbel(dims, token, lane)),
+    }
+}
+
+/// By what choice `j` of a token is asked or not.
+fn luck(dims: &Dims, token: u32, j: usize) -> f32 {
+    let seed = u64::from(dims.seed_hi) << 32 | u64::from(dims.seed_lo);
+    rng::uniform_f32(seed, 0, dims.step, token, rng::ASK_LANE + j as u32)
 }
 
 /// Marks the choices that are not asked.
-fn decline(dims: &Dims, policy: u32, token: u32, chosen: &[f32], expert_of: &mut [u32]) {
-    let seed = u64::from(dims.seed_hi) << 32 | u64::from(dims.seed_lo);
+fn decline(dims: &Dims, policy: u32, luck: impl Fn(usize) -> f32, chosen: &[f32], expert_of: &mut [u32]) {
     let sum: f32 = chosen.iter().sum();
     for j in 1..chosen.len() {
         let share = if sum > 0.0 { chosen[j] / sum } else { 0.0 };
-        let uniform = || rng::uniform_f32(seed, 0, dims.step, token, rng::ASK_LANE + j as u32);
         let asked = match policy {
-            CHANCE => uniform() * dims.threshold < share,
+            CHANCE => luck(j) * dims.threshold < share,
             THRESHOLD => share > dims.threshold,
             _ => false,
         };

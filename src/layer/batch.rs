@@ -71,7 +71,8 @@ pub struct Choice {
 /// Buffers of routers that add noise to logits; placeholders where they do not.
 #[derive(Clone, Copy, Debug)]
 pub struct Noisy {
-    /// `f32[T, E]`: random numbers, one a logit.
+    /// `f32[T, E]`: random numbers, one a logit; of other routers those that may be given, of the shape of their
+    /// [`Draws`](crate::config::Draws).
     pub noise: Buffer<f32>,
     /// `f32[T, E]`: logits without noise.
     pub clean: Buffer<f32>,
@@ -288,12 +289,12 @@ impl Batch {
         plan.want("the experts' lines", of_router(experts_choose, lines));
         plan.want("the rounds' progress", of_router(experts_choose, 4 * s.groups));
         plan.want("the last keys", of_router(experts_choose, s.groups * s.experts));
-        plan.want("the noise", of_router(s.draws, pairs));
-        plan.want("the logits without noise", of_router(s.draws, pairs));
-        plan.want("the odds", of_router(s.draws, volume(&[2, pairs])));
-        plan.want("the runners-up", of_router(s.draws, tokens));
-        plan.want("the odds' sums", of_router(s.draws, 2 * s.groups * s.experts));
-        plan.want("the odds' derivative", of_router(s.draws, 2 * s.groups * s.experts));
+        plan.want("the noise", [volume(&[tokens, s.draws])]);
+        plan.want("the logits without noise", of_router(s.noisy, pairs));
+        plan.want("the odds", of_router(s.noisy, volume(&[2, pairs])));
+        plan.want("the runners-up", of_router(s.noisy, tokens));
+        plan.want("the odds' sums", of_router(s.noisy, 2 * s.groups * s.experts));
+        plan.want("the odds' derivative", of_router(s.noisy, 2 * s.groups * s.experts));
         let auction = s.chooses == Chooses::Auction;
         let sold = volume(&[s.groups, (dims.group_tokens as usize).div_ceil(s.experts), s.experts]);
         plan.want("the range of the scores", of_router(auction, 2 * s.groups));

@@ -32,8 +32,10 @@ pub struct Sizes {
     pub stride: usize,
     /// Where the shared expert's gate lies among them.
     pub gate_at: usize,
-    /// Whether the router draws a random number for every logit in training.
-    pub draws: bool,
+    /// Whether the router adds a random number to every logit in training.
+    pub noisy: bool,
+    /// Random numbers that may be given for a token.
+    pub draws: usize,
     /// Who chooses.
     pub chooses: Chooses,
     /// Words of state that the router's kernels leave for each group.
@@ -62,6 +64,7 @@ impl Sizes {
         let (d, f) = (pad4(config.d_model), pad4(config.d_ff));
         let gate = usize::from(config.shared_expert.is_some_and(|s| s.gate));
         let gate_at = config.router_rows() + config.noise_rows();
+        let drawn = |train| config.router.draws(train).map_or(0, |draws| draws.of_token(config));
         Sizes {
             d,
             f,
@@ -73,7 +76,8 @@ impl Sizes {
             outputs: config.router.outputs(),
             stride: pad4(gate_at + gate).max(4),
             gate_at,
-            draws: config.router.draws(),
+            noisy: config.router.adds_noise(),
+            draws: drawn(true).max(drawn(false)),
             chooses: config.router.chooses(),
             state: router::state_words(config),
             handshake: config.router.handshake().is_some() && !config.stays(),

@@ -12,7 +12,7 @@ use super::{Setting, gumbel, lookup, sinkhorn_settings};
 use crate::config::{Draw, Key, LayerConfig, RouterConfig, Thor, TokenThenExpert};
 use crate::error::Error;
 use crate::labels::Labels;
-use crate::rng::{DRAW_LANE, THOR_LANE, hash_u32, open_uniform_f32, uniform_f32};
+use crate::rng::{ASK_LANE, DRAW_LANE, THOR_LANE, hash_u32, open_uniform_f32, uniform_f32};
 
 /// The choices of a batch.
 pub(super) struct Choices {
@@ -57,9 +57,23 @@ struct Draws<'a> {
 }
 
 impl Draws<'_> {
-    /// A number in [0, 1).
-    fn uniform(&self, lane: u32) -> f64 {
-        f64::from(uniform_f32(self.setting.seed(self.config), 0, self.setting.step, self.token, lane))
+    /// What is added to the logit of expert `e` for it to be drawn.
+    fn of_expert(&self, e: usize) -> f64 {
+        match self.setting.draws {
+            Some(given) => given[self.token as usize * self.config.experts + e],
+            None => self.gumbel(DRAW_LANE + e as u32),
+        }
+    }
+
+    /// A number in [0, 1), by which choice `j` is asked or not.
+    fn of_choice(&self, j: usize) -> f64 {
+        match self.setting.draws {
+            Some(given) => given[self.token as usize * self.config.k() + j],
+            None => {
+                let (seed, lane) = (self.setting.seed(self.config), ASK_LANE + j as u32);
+                f64::from(uniform_f32(seed, 0, self.setting.step, self.token, lane))
+            }
+        }
     }
 
     /// A number of the standard Gumbel distribution: `−ln(−ln u)`.

@@ -28,7 +28,7 @@ pub use switches::Switches;
 
 use switches::{ABOVE, COVER};
 
-use crate::config::{LayerConfig, RouterConfig};
+use crate::config::{Draws, LayerConfig, RouterConfig};
 use crate::error::Error;
 use crate::kernels::{Constants, Dims, Kernel, ROUTER_LOGITS};
 use crate::labels::Labels;
@@ -249,24 +249,38 @@ pub fn labels(config: &LayerConfig, given: &Labels, tokens: usize, train: bool) 
     }
 }
 
-/// The random numbers `given` for `tokens` tokens, if they fit: `f32[T, E]`.
+/// The random numbers `given` for a pass over `tokens` tokens, if they fit: of the shape of the router's [`Draws`]. None if
+/// only passes of the other kind use any, in training or outside.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] if the router draws none, [`Error::WrongLength`] or [`Error::NonFinite`].
-pub fn draws<'a>(config: &LayerConfig, given: Option<&'a [f32]>, tokens: usize) -> Result<Option<&'a [f32]>, Error> {
+/// [`Error::InvalidArgument`] if the router never uses any or one is not of its range, [`Error::WrongLength`] or
+/// [`Error::NonFinite`].
+pub fn draws<'a>(
+    config: &LayerConfig,
+    given: Option<&'a [f32]>,
+    tokens: usize,
+    train: bool,
+) -> Result<Option<&'a [f32]>, Error> {
     let Some(draws) = given else { return Ok(None) };
-    let what = "draws".to_owned();
-    if !config.router.draws() {
-        let wanted = "left out: this router adds nothing random to its logits".to_owned();
+    let (what, used) = ("draws".to_owned(), config.router.draws(train));
+    let Some(kind) = used.or_else(|| config.router.draws(!train)) else {
+        let wanted = "left out: this router takes none".to_owned();
         return Err(Error::InvalidArgument { what, got: "given".to_owned(), wanted });
-    }
-    let (got, wanted) = (draws.len(), tokens * config.experts);
+    };
+    let of_token = kind.of_token(config);
+    let (got, wanted) = (draws.len(), tokens * of_token);
     if got != wanted {
-        return Err(Error::WrongLength { what, got, wanted, shape: format!("[{tokens}, {}]", config.experts) });
+        return Err(Error::WrongLength { what, got, wanted, shape: format!("[{tokens}, {of_token}]") });
     }
-    match draws.iter().position(|draw| !draw.is_finite()) {
-        Some(index) => Err(Error::NonFinite { what, index, value: draws[index].to_string() }),
-        None => Ok(given),
+    if let Some(index) = draws.iter().position(|draw| !draw.is_finite()) {
+        return Err(Error::NonFinite { what, index, value: draws[index].to_string() });
+    }
+    match draws.iter().position(|draw| kind == Draws::Uniform && !(0.0..=1.0).contains(draw)) {
+        Some(index) => {
+            let (got, wanted) = (format!("{} at {index}", draws[index]), "numbers from 0 to 1".to_owned());
+            Err(Error::InvalidArgument { what, got, wanted })
+        }
+        None => Ok(given.filter(|_| used.is_some())),
     }
 }
 

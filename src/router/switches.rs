@@ -15,8 +15,9 @@ pub(super) const ABOVE: u32 = 7;
 pub struct Switches<'a>(pub &'a LayerConfig);
 
 impl Switches<'_> {
-    /// Of `route`; `unchosen`: when choices are made, `biased`: what is added to the keys, `policy`: what else decides.
-    pub(super) fn route(&self, unchosen: u32, biased: u32, policy: u32) -> Constants {
+    /// Of `route`; `unchosen`: when choices are made, `biased`: what is added to the keys, `policy`: what else decides; `given`:
+    /// whether the random numbers of that lie in their buffer.
+    pub(super) fn route(&self, unchosen: u32, biased: u32, policy: u32, given: bool) -> Constants {
         let limited = match &self.0.router {
             RouterConfig::TopK(router) => router.group_limit < router.expert_groups,
             _ => false,
@@ -29,6 +30,7 @@ impl Switches<'_> {
             ("GROUP_LIMITED", u32::from(limited)),
             ("SHARED_GATE", self.shared_gate()),
             ("POLICY", policy),
+            ("GIVEN", u32::from(given)),
         ])
     }
 

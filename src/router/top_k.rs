@@ -29,19 +29,21 @@ pub(super) fn record_choices(step: &mut Step, biased: u32, bias: Buffer<f32>) {
 
 /// [`record_choices`] by another policy than the router's own.
 pub(super) fn record_choices_by(step: &mut Step, policy: u32, biased: u32, bias: Buffer<f32>) {
-    let constants = step.switches().route(0, biased, policy);
+    // of a router with noise they are in the logits by now
+    let given = step.drawn && !step.config.router.adds_noise();
+    let constants = step.switches().route(0, biased, policy, given);
     record_route(step, constants, bias);
 }
 
 /// Scores where it is not by them that tokens choose; `unchosen`: [`CHOSEN_LATER`] or [`CHOSEN_BEFORE`]. One dispatch.
 pub(super) fn record_scores(step: &mut Step, unchosen: u32) {
     let policy = step.switches().policy(step.train);
-    let constants = step.switches().route(unchosen, 0, policy);
+    let constants = step.switches().route(unchosen, 0, policy, false);
     record_route(step, constants, step.batch.prices);
 }
 
 fn record_route(step: &mut Step, constants: Constants, bias: Buffer<f32>) {
     let b = step.batch;
-    let buffers = vec![b.router.id, bias.id, b.expert_of.id, b.chosen.id, b.stats.id];
+    let buffers = vec![b.router.id, bias.id, b.expert_of.id, b.chosen.id, b.stats.id, b.noisy.noise.id];
     step.dispatch(&ROUTE, constants, buffers, Grid::over(step.tokens()));
 }

@@ -149,7 +149,7 @@ impl MoeLayer {
         let tokens = x.len() / d;
         let dims = self.sizes.dims(&self.config, tokens, options.train, (options.step, options.pass))?;
         let labels = router::labels(&self.config, &options.labels, tokens, options.train)?;
-        let draws = router::draws(&self.config, options.draws.as_deref(), tokens)?.filter(|_| options.train);
+        let draws = router::draws(&self.config, options.draws.as_deref(), tokens, options.train)?;
         let places = router::shuffled(&self.config, tokens, options.train, (options.step, options.pass));
         self.prepare(&dims, options.train).await?;
         let mut rec = Recording::default();

@@ -83,8 +83,8 @@ pub struct ForwardOptions {
     pub labels: Labels,
     /// Stop once it is known who goes where: no expert runs. Neither output nor traffic can be read, and no backward follows.
     pub route_only: bool,
-    /// `f32[T, E]`: in training, the random numbers that the router adds to its logits, in place of its own; to repeat what other
-    /// code did. Standard normal for noisy top-k, Gumbel for dense to sparse.
+    /// The random numbers that routing goes by, in place of the router's own; to repeat what other code did. What they are,
+    /// and of which shape, its [`Draws`](crate::config::Draws) say; a pass that uses none leaves them unread.
     pub draws: Option<Vec<f32>>,
     /// What to bring back; with nothing the call only waits for the engine.
     pub read: Vec<Read>,

@@ -21,7 +21,7 @@ pub struct Case {
     pub d_output: Vec<f32>,
     /// Whether forward runs as in training.
     pub train: bool,
-    /// `[T, E]`: recorded random numbers of the router.
+    /// Recorded random numbers of the router, of the shape of its [`Draws`](webmoe::config::Draws).
     pub draws: Option<Vec<f32>>,
     /// What must come out.
     pub expect: Vec<Expect>,

@@ -8,15 +8,13 @@ use super::families::{
 
 /// What was recorded and cannot be said in terms of the layer's public interface, and why.
 ///
-/// [`injected_cases`] and [`drawn_cases`] put these to the oracle with the choices, or the draws, made from outside.
-pub const NOT_EXPRESSIBLE: [(&str, &str); 6] = [
-    ("gshard_fairscale", "the second choice comes from logits with recorded noise, the weights from logits without it"),
+/// [`injected_cases`] puts those with equal scores to the oracle, with the choices made from outside.
+pub const NOT_EXPRESSIBLE: [(&str, &str); 4] = [
     ("hf_mixtral ties, all_tied, near_tie, zero_tokens", "equal scores, chosen among in no documented order"),
     (
         "flaxformer_tokens_choose/k2_bpr_pad, gradients of the weights",
         "groups of unequal size after padding: each group is a case of its own, and the oracle's test adds them up",
     ),
-    ("lucid_mixture_of_experts random, lucid_st_moe", "which later choices are asked comes from recorded draws"),
     ("sinkhorn/unequal_columns", "a layer's experts all have the same share"),
     ("flaxformer_experts_choose/pad", "padding is scored with logits of zero, and counted in the z-loss"),
 ];
@@ -39,6 +37,7 @@ pub fn cases() -> Vec<Case> {
         huggingface::cases(),
         gshard::cases(),
         lucidrains::cases(),
+        st_moe::cases(),
         flaxformer::cases(),
         experts_choose::cases(),
         megatron::cases(),
@@ -53,14 +52,7 @@ pub fn cases() -> Vec<Case> {
 
 /// Cases with choices `[T, k]` that the recorded code made and the layer cannot be made to repeat.
 pub fn injected_cases() -> Vec<(Case, Vec<usize>)> {
-    let families = [huggingface::injected_cases(), gshard::injected_cases()];
-    families.into_iter().flatten().map(|(case, choices)| (allow_rounding(case), choices)).collect()
-}
-
-/// Cases with which of the choices `[T, k]` were asked, by draws that the layer cannot be made to repeat.
-pub fn drawn_cases() -> Vec<(Case, Vec<bool>)> {
-    let families = [lucidrains::drawn_cases(), st_moe::drawn_cases()];
-    families.into_iter().flatten().map(|(case, asked)| (allow_rounding(case), asked)).collect()
+    huggingface::injected_cases().into_iter().map(|(case, choices)| (allow_rounding(case), choices)).collect()
 }
 
 fn allow_rounding(mut case: Case) -> Case {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use webmoe::config::LayerConfig;
+use webmoe::config::{Draws, LayerConfig};
 use webmoe::engine::Engine;
 use webmoe::labels::Labels;
 use webmoe::layer::Traffic;
@@ -34,6 +34,8 @@ pub struct Trial {
     pub change: fn(&mut LayerWeights),
     /// Whether equal scores are the point, so that the plan hangs on them by right.
     pub ties: bool,
+    /// Whether the router's random numbers are given.
+    pub drawn: bool,
 }
 
 /// What goes in.
@@ -46,12 +48,15 @@ pub struct Inputs {
     pub d_output: Vec<f32>,
     /// For routers that go by them.
     pub labels: Labels,
+    /// Random numbers in place of the router's own.
+    pub draws: Option<Vec<f32>>,
 }
 
 impl Trial {
     /// A training step of a layer on a batch.
     pub fn new(name: impl Into<String>, config: LayerConfig, tokens: usize) -> Self {
-        Trial { name: name.into(), config, tokens, train: true, step: 3, pass: 0, change: |_| {}, ties: false }
+        let (name, change) = (name.into(), |_: &mut LayerWeights| {});
+        Trial { name, config, tokens, train: true, step: 3, pass: 0, change, ties: false, drawn: false }
     }
 
     /// The first inputs whose plan does not hang on rounding: the oracle gives the same one when router and tokens are
@@ -74,16 +79,23 @@ impl Trial {
         (self.change)(&mut weights);
         let (x, d_output) = (tokens(&self.config, seed, self.tokens), d_output(&self.config, seed, self.tokens));
         let labels = labels(&self.config, self.tokens);
-        Inputs { weights, x, d_output, labels }
+        let draws = if self.drawn { self.draws(seed) } else { None };
+        Inputs { weights, x, d_output, labels, draws }
     }
 
-    fn setting<'a>(&self, inputs: &'a Inputs) -> Setting<'a> {
-        let labels = Some(&inputs.labels);
-        Setting { train: self.train, step: self.step, pass: self.pass, labels, ..Setting::default() }
+    /// Random numbers of the range that the router wants.
+    fn draws(&self, seed: u64) -> Option<Vec<f32>> {
+        let draws = self.config.router.draws(self.train)?;
+        let even = noise(seed, 60, self.tokens * draws.of_token(&self.config));
+        let turned = |v: f32| if draws == Draws::Uniform { 0.5 + 0.5 * v } else { 2.0 * v };
+        Some(even.into_iter().map(turned).collect())
     }
 
     fn oracle(&self, inputs: &Inputs) -> Forward {
-        let forward = reference::forward(&self.config, &inputs.weights, &inputs.x, self.setting(inputs));
+        let draws: Option<Vec<f64>> = inputs.draws.as_ref().map(|draws| draws.iter().copied().map(f64::from).collect());
+        let (train, step, pass, labels) = (self.train, self.step, self.pass, Some(&inputs.labels));
+        let setting = Setting { train, step, pass, labels, draws: draws.as_deref(), choices: None };
+        let forward = reference::forward(&self.config, &inputs.weights, &inputs.x, setting);
         forward.unwrap_or_else(|e| panic!("{}: {e}", self.name))
     }
 
@@ -99,9 +111,9 @@ impl Trial {
         let inputs = self.inputs();
         let (forward, gradients) = self.wanted(&inputs);
         let mut layer = layer_of(engine, &self.config, &inputs.weights).await;
-        let labels = inputs.labels.clone();
+        let (labels, draws) = (inputs.labels.clone(), inputs.draws.clone());
         let (train, step, pass) = (self.train, self.step, self.pass);
-        let options = ForwardOptions { train, step, pass, labels, ..ForwardOptions::default() };
+        let options = ForwardOptions { train, step, pass, labels, draws, ..ForwardOptions::default() };
         let passes = match passes(&mut layer, &inputs.x, &inputs.d_output, &options).await {
             Ok(passes) => passes,
             Err(error) => return vec![format!("{}: {error}", self.name)],
@@ -138,7 +150,8 @@ fn moved(inputs: &Inputs, nudge: u32) -> Inputs {
         task_embedding: inputs.weights.task_embedding.as_deref().map(moved),
         ..inputs.weights.clone()
     };
-    Inputs { weights, x: moved(&inputs.x), d_output: Vec::new(), labels: inputs.labels.clone() }
+    let (labels, draws) = (inputs.labels.clone(), inputs.draws.clone());
+    Inputs { weights, x: moved(&inputs.x), d_output: Vec::new(), labels, draws }
 }
 
 /// Close as f32 sums are, measured by the largest value of an array.

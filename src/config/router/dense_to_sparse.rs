@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Gate, Router};
+use super::{Draws, Gate, Router};
 use crate::config::LayerConfig;
 use crate::config::check::{real, whole};
 use crate::config::limits::STEPS;
@@ -113,8 +113,12 @@ impl Router for DenseToSparse {
         Some(Gate::SOFTMAX)
     }
 
-    fn draws(&self) -> bool {
+    fn adds_noise(&self) -> bool {
         true
+    }
+
+    fn draws(&self, train: bool) -> Option<Draws> {
+        train.then_some(Draws::Gumbel)
     }
 
     /// `loadBalance` is `E² · mean(mean weight · share of tokens)` over experts: shares of all tokens, not of all choices.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::top_k::check_choices;
-use super::{Gate, Router, SoftmaxOver};
+use super::{Draws, Gate, Router, SoftmaxOver};
 use crate::config::LayerConfig;
 use crate::config::check::real;
 use crate::config::limits::CHOICES;
@@ -87,8 +87,12 @@ impl Router for NoisyTopK {
         })
     }
 
-    fn draws(&self) -> bool {
+    fn adds_noise(&self) -> bool {
         true
+    }
+
+    fn draws(&self, train: bool) -> Option<Draws> {
+        train.then_some(Draws::Normal)
     }
 
     fn learns_noise(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Gate, Renormalize, Router, Scoring, SoftmaxOver};
+use super::{Draws, Gate, Renormalize, Router, Scoring, SoftmaxOver};
 use crate::config::LayerConfig;
 use crate::config::check::{invalid, real, whole};
 use crate::config::limits::{CHOICES, EXPERTS};
@@ -171,6 +171,15 @@ impl Router for TopK {
 
     fn dropout(&self) -> f32 {
         self.dropout
+    }
+
+    fn draws(&self, train: bool) -> Option<Draws> {
+        match self.second_policy(train) {
+            SecondPolicy::All if train && self.exploration == Exploration::Sample => Some(Draws::Gumbel),
+            SecondPolicy::All | SecondPolicy::None | SecondPolicy::Threshold => None,
+            SecondPolicy::Sampling => Some(Draws::Gumbel),
+            SecondPolicy::Random => Some(Draws::Uniform),
+        }
     }
 
     fn check(&self, layer: &LayerConfig) -> Result<(), Error> {

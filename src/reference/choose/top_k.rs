@@ -7,7 +7,6 @@
 use super::Draws;
 use crate::config::{Exploration, SecondPolicy, TopK};
 use crate::reference::routing;
-use crate::rng::{ASK_LANE, DRAW_LANE};
 
 /// The experts a token chooses, at most `k`, best first; of equal ones the lower first. Of drawn ones the first drawn first. Of
 /// several prototypes the best ones of all, then the next of all.
@@ -69,7 +68,7 @@ pub(super) fn asked(router: &TopK, a: &[f64], draws: Draws) -> Vec<bool> {
     let second = |j: usize| match router.second_policy(draws.setting.train) {
         SecondPolicy::All | SecondPolicy::Sampling => true,
         SecondPolicy::None => false,
-        SecondPolicy::Random => draws.uniform(ASK_LANE + j as u32) < a[j] / sum / threshold,
+        SecondPolicy::Random => draws.of_choice(j) < a[j] / sum / threshold,
         SecondPolicy::Threshold => a[j] / sum > threshold,
     };
     (0..a.len()).map(|j| j == 0 || second(j)).collect()
@@ -77,5 +76,5 @@ pub(super) fn asked(router: &TopK, a: &[f64], draws: Draws) -> Vec<bool> {
 
 /// Logits whose largest are draws from their softmax.
 fn perturbed(h: &[f64], draws: Draws) -> Vec<f64> {
-    h.iter().zip(DRAW_LANE..).map(|(h, lane)| h + draws.gumbel(lane)).collect()
+    h.iter().enumerate().map(|(e, h)| h + draws.of_expert(e)).collect()
 }

@@ -1,6 +1,8 @@
 //! Gates after GShard: DeepSpeed's top-1, top-2 and top-k, and fairscale's top-2.
 
-use webmoe::config::{Capacity, CapacityPer, LayerConfig, Order, Priority, Renormalize, Rounding, Slots, TopK};
+use webmoe::config::{
+    Capacity, CapacityPer, LayerConfig, Order, Priority, Renormalize, Rounding, SecondPolicy, Slots, TopK,
+};
 
 use super::super::case::{Case, Expect, What};
 use super::super::close::Tol;
@@ -11,18 +13,14 @@ use super::rows::pick;
 /// Weight of the balancing loss in all these recordings.
 const AUX: f32 = 0.1;
 
-/// DeepSpeed's gates as layers.
+/// All gates as layers.
 pub fn cases() -> Vec<Case> {
     let top_1 = family("gshard_ds_top1").iter().map(top_1).collect::<Vec<_>>();
     let top_2 = family("gshard_ds_top2").iter().map(top_2).collect();
     let by_weight = family("gshard_ds_topk_probs_3").iter().map(|f| top_3(f, Priority::Weight)).collect();
     let by_token = family("gshard_ds_topk_position_3").iter().map(|f| top_3(f, Priority::Arrival)).collect();
-    [top_1, top_2, by_weight, by_token].into_iter().flatten().collect()
-}
-
-/// fairscale's gate, with its noisy second choices.
-pub fn injected_cases() -> Vec<(Case, Vec<usize>)> {
-    family("gshard_fairscale").iter().map(noisy_top_2).collect()
+    let noisy = family("gshard_fairscale").iter().map(noisy_top_2).collect();
+    [top_1, top_2, by_weight, by_token, noisy].into_iter().flatten().collect()
 }
 
 /// Random token selection: an expert keeps the tokens with the largest recorded random numbers.
@@ -91,29 +89,19 @@ fn top_3(f: &Fixture, priority: Priority) -> Case {
     case
 }
 
-/// fairscale's top-2: first choice by logits, second by logits with noise.
-fn noisy_top_2(f: &Fixture) -> (Case, Vec<usize>) {
+/// fairscale's top-2: first choice by logits, second by logits with recorded noise, which the layer gets as its draws.
+fn noisy_top_2(f: &Fixture) -> Case {
     let e = f.size("E");
-    let mut config = combine::config(e, TopK { renormalize: Renormalize::PostDrop, ..TopK::new(2) });
+    let (renormalize, second_policy) = (Renormalize::PostDrop, SecondPolicy::Sampling);
+    let mut config = combine::config(e, TopK { renormalize, second_policy, ..TopK::new(2) });
     config.capacity = bounded(fixed(f.scalar("capacity") as usize));
     // Their loss is the mean over experts of f·P, without the factor E².
     let squared = (e * e) as f64;
     config.loss_weights = [("loadBalanceFirst".to_owned(), (f64::from(AUX) / squared) as f32)].into();
-    let (logits, noise) = (f.f32s("in.logits"), f.f32s("in.gumbel"));
-    let largest = |row: &[f32], but: Option<usize>| {
-        (0..e).filter(|&i| Some(i) != but).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0)
-    };
-    let rows = logits.chunks_exact(e).zip(noise.chunks_exact(e));
-    let choices = rows.flat_map(|(h, noise)| {
-        let first = largest(h, None);
-        let noisy: Vec<f32> = h.iter().zip(noise).map(|(h, noise)| h + noise).collect();
-        [first, largest(&noisy, Some(first))]
-    });
-    let choices = choices.collect();
-    let mut case = gate_case(f, config);
+    let mut case = Case { draws: Some(f.f32s("in.gumbel")), ..gate_case(f, config) };
     case.expect.push(Expect::exact(What::Positions, f.f64s("out.slot_te")));
     case.expect.push(loss(f, "loadBalanceFirst", squared));
-    (case, choices)
+    case
 }
 
 /// A gate with what every gate must give.

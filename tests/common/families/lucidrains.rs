@@ -14,16 +14,9 @@ use super::rows::transposed;
 /// Weight of the balancing loss in all these recordings.
 const AUX: f32 = 0.1;
 
-const FAMILY: &str = "lucid_mixture_of_experts";
-
-/// Layers that leave nothing to chance.
+/// All of its layers.
 pub fn cases() -> Vec<Case> {
-    family(FAMILY).iter().filter(|f| f.config("policy") != "random").map(case).collect()
-}
-
-/// Layers that drew which second choices to ask, with what came of it: `[T, k]`.
-pub fn drawn_cases() -> Vec<(Case, Vec<bool>)> {
-    family(FAMILY).iter().filter(|f| f.config("policy") == "random").map(|f| (case(f), asked(f))).collect()
+    family("lucid_mixture_of_experts").iter().map(case).collect()
 }
 
 fn case(f: &Fixture) -> Case {
@@ -79,22 +72,10 @@ fn case(f: &Fixture) -> Case {
         gradient("w2", "experts.w2", hidden, d),
     ];
     let train = f.config("train") == true;
+    // recorded for second choices alone
+    let of_choices = |second| [0.0, second];
+    let draws = (second_policy == SecondPolicy::Random)
+        .then(|| f.f32s("in.uniform").into_iter().flat_map(of_choices).collect());
     let (x, d_output) = (f.f32s("x"), f.f32s("cot.y"));
-    Case { id: f.id().to_owned(), config, weights, x, d_output, train, draws: None, expect }
-}
-
-/// Second choices are asked where the recorded number is below their share over the threshold.
-fn asked(f: &Fixture) -> Vec<bool> {
-    let (d, e) = (f.size("d"), f.size("E"));
-    let (x, router, uniform) = (f.f64s("x"), f.f64s("w.gate.w_gating"), f.f64s("in.uniform"));
-    let threshold = f.config("threshold").as_f64().expect("a number");
-    let of_token = |(x, uniform): (&[f64], &f64)| {
-        let logit = |expert: usize| x.iter().enumerate().map(|(i, x)| x * router[i * e + expert]).sum();
-        let mut h: Vec<f64> = (0..e).map(logit).collect();
-        h.sort_by(|a, b| b.total_cmp(a));
-        // the share of the second of two in their softmax
-        let share = 1.0 / (1.0 + (h[0] - h[1]).exp());
-        [true, *uniform < share / threshold]
-    };
-    x.chunks_exact(d).zip(&uniform).flat_map(of_token).collect()
+    Case { id: f.id().to_owned(), config, weights, x, d_output, train, draws, expect }
 }

@@ -16,6 +16,10 @@ const TABLE = new Uint32Array(10).map((_, id) => (id * 3) % 4);
 const LAYERS = {
   "topK by draws": { router: { kind: "topK", k: 2, exploration: "sample", jitter: 0.1, dropout: 0.2 } },
   "topK, second choices by chance": { router: { kind: "topK", k: 2, renormalize: "preDrop", secondPolicy: "random" } },
+  "topK, second choices by given chances": {
+    router: { kind: "topK", k: 2, renormalize: "preDrop", secondPolicy: "random" },
+    options: { draws: numbers(3, TOKENS * 2).map(Math.abs) },
+  },
   "topK, second choices drawn": { router: { kind: "topK", k: 3, secondPolicy: "sampling", evalSecondPolicy: "all" } },
   "topK in prototypes": { router: { kind: "topK", k: 1, prototypes: 2 } },
   "topK until a share is covered": { router: { kind: "topK", k: 3, topP: 0.6 } },
@@ -117,6 +121,12 @@ const CONFIGS = {
 const CALLS = {
   "draws for some of the tokens": ["noisyTopK", { train: true, draws: numbers(3, 4) }, "WRONG_LENGTH", "draws"],
   "draws of whole numbers": ["noisyTopK", { train: true, draws: new Int32Array(4 * TOKENS) }, "INVALID_ARGUMENT", "draws"],
+  "chances of more than one": [
+    "topK, second choices by chance",
+    { train: true, draws: new Float32Array(2 * TOKENS).fill(1.5) },
+    "INVALID_ARGUMENT",
+    "draws",
+  ],
   "draws that nothing is done with": ["hash", { tokenIds, draws: numbers(3, 4 * TOKENS) }, "INVALID_ARGUMENT", "draws"],
   "no ids": ["hash", {}, "MISSING_LABELS", "tokenIds"],
   "too few ids": ["hash", { tokenIds: tokenIds.subarray(1) }, "WRONG_LENGTH", "tokenIds"],

@@ -204,9 +204,14 @@ export interface ForwardOptions {
    */
   routeOnly?: boolean;
   /**
-   * `[T, experts]`: in training, the random numbers that the router adds to its logits, in place of those of the seed and the
-   * step; to repeat what other code did. Standard normal for `noisyTopK`, Gumbel for
-   * `denseToSparse`; refused by routers that add none.
+   * The random numbers that routing goes by, in place of those of the seed and the step; to repeat what other code did.
+   * - `[T, experts]`, standard normal: for `noisyTopK`, in training
+   * - `[T, experts]`, Gumbel: for `denseToSparse`, and for `topK` with `exploration: "sample"`, in training; for `topK` where the
+   *   policy for second choices is `"sampling"`
+   * - `[T, k]`, from 0 to 1: for `topK` where that policy is `"random"`: a choice is asked if its number times
+   *   `secondThreshold` is below its share; nothing hangs on those of first choices.
+   *
+   * A pass that uses none leaves them unread; routers that never do refuse them. Jitter and dropout keep random numbers of their own.
    */
   draws?: Float32Array;
   /** What to bring back; default all but the scores and the solver; `[]` reads nothing and only waits. What was not read is absent. */

@@ -7,10 +7,11 @@ use webmoe::config::{
     SharedExpert, Slots, SoftmaxOver, TopK,
 };
 use webmoe::engine::Engine;
-use webmoe::session::ForwardOptions;
+use webmoe::error::Error;
+use webmoe::session::{ForwardOptions, Read};
 
 use super::super::super::engine::layer_of;
-use super::super::super::inputs::weights;
+use super::super::super::inputs::{tokens, weights};
 use super::super::super::trial::{Trial, check_trials};
 use super::{bounded, layer_with};
 
@@ -99,6 +100,81 @@ pub async fn every_policy_for_second_choices_agrees_with_the_oracle(engine: &Rc<
         ]);
     }
     check_trials(engine, &trials).await;
+}
+
+pub async fn choices_by_given_draws_agree_with_the_oracle(engine: &Rc<Engine>) {
+    let mut trials = Vec::new();
+    for (name, router) in [
+        ("drawn", sampled(2)),
+        ("second choices drawn", second(SecondPolicy::Sampling)),
+        ("second choices by chance", second(SecondPolicy::Random)),
+    ] {
+        let three = TopK { k: 3, ..router.clone() };
+        let drawn = |what: &str, config: LayerConfig, count| {
+            let drawn = Trial::new(format!("given draws, {name}, {what}"), config, count);
+            Trial { drawn: true, ..drawn }
+        };
+        trials.extend([
+            drawn("two choices", layer(5, router.clone()), 37),
+            drawn("three choices", layer(7, three), 48),
+            Trial { train: false, ..drawn("outside training", layer(5, router.clone()), 37) },
+            Trial { change: |w| w.router.fill(0.0), ties: true, ..drawn("ties", layer(6, router.clone()), 20) },
+            drawn("no tokens", layer(4, router.clone()), 0),
+            drawn("drops", LayerConfig { capacity: bounded(4), groups: 4, ..layer(4, router.clone()) }, 64),
+            drawn("a mesh", LayerConfig { groups: 4, devices: 4, ..layer(8, router) }, 64),
+        ]);
+    }
+    check_trials(engine, &trials).await;
+}
+
+/// The experts that a pass over 20 tokens chooses.
+async fn chosen(engine: &Rc<Engine>, router: TopK, train: bool, draws: Option<Vec<f32>>) -> Result<Vec<i32>, Error> {
+    let config = layer(5, router);
+    let mut layer = layer_of(engine, &config, &weights(&config, 6)).await;
+    let options = ForwardOptions { train, draws, read: vec![Read::Routing], ..ForwardOptions::default() };
+    let output = layer.forward(&tokens(&config, 6, 20), &options).await?;
+    Ok(output.routing.expect("routing was read").experts)
+}
+
+pub async fn given_draws_decide_what_chance_would(engine: &Rc<Engine>) {
+    let [random, sampling, threshold, all] =
+        [SecondPolicy::Random, SecondPolicy::Sampling, SecondPolicy::Threshold, SecondPolicy::All].map(second);
+    let of = async |router: &TopK, draws| chosen(engine, router.clone(), true, draws).await.expect("draws that fit");
+    let best = of(&all, None).await;
+    assert_eq!(of(&random, Some(vec![0.0; 40])).await, best, "no share is below 0");
+    let above = of(&threshold, None).await;
+    assert_eq!(of(&random, Some(vec![1.0; 40])).await, above, "shares above the threshold are below no number");
+    assert_ne!(above, best);
+    assert_eq!(of(&sampling, Some(vec![0.0; 100])).await, best, "nothing is added to the logits");
+    assert_eq!(of(&sampled(2), Some(vec![0.0; 100])).await, best);
+    let fourth: Vec<f32> = [0.0, 0.0, 0.0, 99.0, 0.0].repeat(20);
+    let drawn = of(&sampled(2), Some(fourth.clone())).await;
+    assert!(drawn.chunks_exact(2).all(|row| row[0] == 3), "{drawn:?}");
+    let drawn = of(&sampling, Some(fourth)).await;
+    let second = |(row, best): (&[i32], &[i32])| row[0] == best[0] && (row[0] == 3 || row[1] == 3);
+    assert!(drawn.chunks_exact(2).zip(best.chunks_exact(2)).all(second), "{drawn:?}");
+}
+
+pub async fn draws_that_do_not_fit_are_refused(engine: &Rc<Engine>) {
+    let random = second(SecondPolicy::Random);
+    let refused = async |router: &TopK, draws| {
+        chosen(engine, router.clone(), true, Some(draws)).await.expect_err("draws that do not fit")
+    };
+    let error = refused(&random, vec![0.5; 100]).await;
+    assert!(matches!(&error, Error::WrongLength { shape, got: 100, wanted: 40, .. } if shape == "[20, 2]"), "{error}");
+    let error = refused(&sampled(2), vec![0.5; 40]).await;
+    assert!(matches!(&error, Error::WrongLength { shape, got: 40, wanted: 100, .. } if shape == "[20, 5]"), "{error}");
+    let error = refused(&random, [vec![0.5; 39], vec![1.5]].concat()).await;
+    assert!(matches!(&error, Error::InvalidArgument { got, .. } if got == "1.5 at 39"), "{error}");
+    let error = refused(&random, [vec![0.5; 39], vec![f32::NAN]].concat()).await;
+    assert!(matches!(&error, Error::NonFinite { index: 39, .. }), "{error}");
+    let error = refused(&second(SecondPolicy::Threshold), vec![0.5; 40]).await;
+    assert!(matches!(&error, Error::InvalidArgument { what, .. } if what == "draws"), "{error}");
+
+    let quiet = TopK { eval_second_policy: SecondPolicy::All, ..random };
+    let own = chosen(engine, quiet.clone(), false, None).await.expect("a layer that runs");
+    let given = chosen(engine, quiet, false, Some(vec![1.0; 40])).await.expect("draws of a pass in training");
+    assert_eq!(given, own, "a pass that leaves nothing to chance reads none");
 }
 
 pub async fn tokens_that_take_as_many_experts_as_they_need_agree_with_the_oracle(engine: &Rc<Engine>) {
