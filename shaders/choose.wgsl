@@ -1,5 +1,5 @@
 //! choose.wgsl — the experts' turn: each one with room takes the best tokens of a group that are open to it.
-//! Twin: src/kernels/choose.rs   Dispatch: (E, G, 1)
+//! Twin: src/kernels/choose.rs   Dispatch: (E, G, 1), indirect after the first round of those that end by themselves
 //! Parts: dims, pairs, select
 //!
 //! One workgroup an expert and group. The larger key first, equal keys to the lower token. A round
@@ -13,7 +13,7 @@
 
 override IMMEDIATE: u32 = 0u;   // 1: in round i only those that the token named as its i-th
 
-const THREADS = 256u;
+const THREADS = 64u;
 
 var<workgroup> free: u32;                      // places left
 var<workgroup> took: atomic<u32>;

@@ -12,7 +12,7 @@
 @group(0) @binding(3) var<storage, read_write> counts: array<u32>;   // u32[G, 1, E]: tokens that an expert has
 @group(0) @binding(4) var<storage, read_write> reached: array<u32>;  // u32[T]: ROOM, FULL, or the expert that reached for the token
 
-const THREADS = 256u;
+const THREADS = 64u;
 const MOST_EXPERTS = 1024u;
 const ROOM = 0xfffffffeu;     // nobody reached for the token, and it may have another expert
 const FULL = 0xffffffffu;     // nobody did, and it may not

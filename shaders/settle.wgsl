@@ -1,15 +1,17 @@
 //! settle.wgsl — the tokens' turn: each one that more than k experts have keeps the k of the largest logits, or scores, and leaves
 //! the others.
-//! Twin: src/kernels/settle.rs   Dispatch: (ceil(T / 64), 1, 1)
-//! Parts: dims, pairs
+//! Twin: src/kernels/settle.rs   Dispatch: (ceil(T / 64), 1, 1), indirect as choose
+//! Parts: dims, pairs, grids
 //!
 //! Equal ones: the lower expert is kept. Bit by bit: how many of its experts have a logit of at least so much?
+//! Where a token left an expert there is another round: its grids are written here, and stay 0 otherwise.
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> router: array<f32>;                 // f32[2, T, stride]: logits, scores
 @group(0) @binding(2) var<storage, read_write> pairs: array<u32>;            // u32[T, E]
 @group(0) @binding(3) var<storage, read_write> counts: array<atomic<u32>>;   // u32[G, 1, E]: tokens that an expert has
 @group(0) @binding(4) var<storage, read_write> progress: array<atomic<u32>>; // u32[G, 4], as in choose
+@group(0) @binding(5) var<storage, read_write> grids: array<atomic<u32>>;    // u32[rounds + 1, 2, 4]: of choose and of settle, by round
 
 /// 0: in the next round the token is asked again; 1: not by experts that it would leave (deferred acceptance);
 /// 2: nor by any once it has k (immediate acceptance).
@@ -64,5 +66,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         }
         if (!keep) { pairs[pairs_at + e] = NONE; }
     }
-    if (left > 0u) { atomicAdd(&progress[4u * g + (round & 1u)], left); }
+    if (left > 0u) {
+        atomicAdd(&progress[4u * g + (round & 1u)], left);
+        write_grid(2u * (round + 1u), dims.experts, dims.groups);
+        write_grid(2u * (round + 1u) + 1u, (dims.tokens + 63u) / 64u, 1u);
+    }
 }

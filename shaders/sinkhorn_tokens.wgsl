@@ -1,5 +1,5 @@
 //! sinkhorn_tokens.wgsl — first half of an iteration of balancing: f of every token, which makes its row of the plan sum to 1/S.
-//! Twin: src/kernels/sinkhorn_tokens.rs   Dispatch: (ceil(T / 64), 1, 1)
+//! Twin: src/kernels/sinkhorn_tokens.rs   Dispatch: (ceil(T / 64), 1, 1), indirect after the first iteration
 //! Parts: dims, sinkhorn
 //!
 //! The plan is exp(h/ε + f_t + g_e), so f_t = −ln S − logsumexp_e(h/ε + g_e).

@@ -56,6 +56,11 @@ impl Grid {
         Grid::Direct([n.div_ceil(64) as u32, 1, 1])
     }
 
+    /// The n-th of the grids in a buffer, four words each.
+    pub fn written(buffer: Buffer<u32>, n: u32) -> Self {
+        Grid::Indirect { buffer: buffer.id, word: 4 * n }
+    }
+
     /// As [`Grid::over`], folded into two dimensions as `shaders/shared/linear.wgsl` unfolds it.
     pub fn linear(n: usize) -> Self {
         let groups = n.div_ceil(64);

@@ -37,6 +37,9 @@ part!(
     /// Scores and places of an auction.
     AUCTION, "auction");
 part!(
+    /// Grids of later dispatches.
+    GRIDS, "grids");
+part!(
     /// The n-th largest of many keys.
     SELECT, "select");
 part!(

@@ -133,6 +133,10 @@ impl CpuEngine {
                 [words[at], words[at + 1], words[at + 2]]
             }
         };
+        self.count(|c| c.dispatches += 1);
+        if grid.contains(&0) {
+            return;
+        }
         let access = dispatch.kernel.bindings;
         assert_eq!(access.len(), dispatch.buffers.len(), "{}: one buffer a binding", dispatch.kernel.name);
         let mut held: Vec<Held> = dispatch
@@ -152,7 +156,6 @@ impl CpuEngine {
             })
             .collect();
         (dispatch.kernel.twin)(&Call { dims: &dispatch.dims, constants: &dispatch.constants, grid }, &mut slices);
-        self.count(|c| c.dispatches += 1);
     }
 }
 

@@ -23,6 +23,7 @@ mod expert_out;
 mod expert_out_backward;
 mod gate_backward;
 mod gather_tasks;
+mod grids;
 mod gumbel;
 mod identity;
 mod input_noise;

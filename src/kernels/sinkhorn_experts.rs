@@ -1,5 +1,6 @@
 //! Columns of the balanced plan.
 
+use super::grids::write_grid;
 use super::sinkhorn_tokens::{log_sum_exp, scaled, settled};
 use super::{Access::*, Call, Kernel, Slice, bound};
 use crate::shader;
@@ -9,21 +10,22 @@ use crate::shader;
 ///
 /// - 1 logits: `f32[2, T, stride]`, 2 `stats`: `f32[T, 4]`, first `f`
 /// - 3 `prices`: `f32[G, E]`, `ε·g`, 4 `solver`: `u32[G, iterations]`, bits of the largest change, 0 before the iteration
+/// - 5 `grids`: `u32[iterations + 1, 2, 4]`, of both halves by iteration
 ///
 /// # Source
 /// Clark et al. 2022, appendix on S-BASE.
 pub static SINKHORN_EXPERTS: Kernel = Kernel {
     name: "sinkhorn_experts",
     source: include_str!("../../shaders/sinkhorn_experts.wgsl"),
-    parts: &[&shader::DIMS, &shader::SINKHORN],
+    parts: &[&shader::DIMS, &shader::SINKHORN, &shader::GRIDS],
     product: None,
-    bindings: &[Read, Read, Write, Write],
+    bindings: &[Read, Read, Write, Write, Write],
     constants: &[],
     twin,
 };
 
 fn twin(call: &Call, slices: &mut [Slice]) {
-    let [router, stats, prices, solver] = bound(slices);
+    let [router, stats, prices, solver, grids] = bound(slices);
     let dims = call.dims;
     let (s, experts, stride) = (dims.group_tokens as usize, dims.experts as usize, dims.stride as usize);
     for group in 0..dims.groups as usize {
@@ -40,5 +42,10 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             *price = dims.epsilon * g;
         }
         solver.u32_mut()[group * dims.iterations as usize + dims.iteration as usize] = change.to_bits();
+        if change >= dims.tolerance {
+            let next = 2 * (dims.iteration + 1);
+            write_grid(grids.u32_mut(), next, dims.tokens.div_ceil(64), 1);
+            write_grid(grids.u32_mut(), next + 1, dims.experts, dims.groups);
+        }
     }
 }

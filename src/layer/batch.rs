@@ -182,6 +182,9 @@ pub struct Batch {
     pub prices: Buffer<f32>,
     /// `u32[G, iterations]`: what a solver leaves of each iteration; `f32[G, 4]`: how the rounds ended, where experts choose.
     pub solver: Buffer<u32>,
+    /// `u32[rounds + 1, 2, 4]` each: grids of both halves of a round, for routers that go in rounds until they are done; even rounds
+    /// have theirs in the first, odd ones in the second.
+    pub round_grids: [Buffer<u32>; 2],
     /// Where experts choose.
     pub choice: Choice,
     /// Where logits get noise.
@@ -281,6 +284,9 @@ impl Batch {
         plan.want("the tasks' logits", of_router(s.tasks > 0, volume(&[s.tasks, s.stride])));
         plan.want("the experts' prices", of_router(s.chooses == Chooses::Tokens, s.groups * s.experts));
         plan.want("the solver's state", [s.groups * s.state]);
+        for grids in ["the even rounds' grids", "the odd rounds' grids"] {
+            plan.want(grids, of_router(s.rounds > 0, 8 * (s.rounds + 1)));
+        }
         let experts_choose = s.chooses == Chooses::Experts;
         let pairs = volume(&[tokens, s.experts]);
         let lines = volume(&[4, s.groups, s.experts, dims.slots.min(dims.group_tokens) as usize]);
@@ -346,6 +352,7 @@ impl Batch {
             task_logits: made.next(),
             prices: made.next(),
             solver: made.next(),
+            round_grids: [made.next(), made.next()],
             choice: Choice {
                 pairs: made.next(),
                 keys: made.next(),
@@ -380,6 +387,12 @@ impl Batch {
     /// What the experts read, and whether it lies there by token: `f32[T, d]`, or, as the exchange brought it, `f32[rows, d]`.
     pub fn inputs(&self) -> (Buffer<f32>, bool) {
         self.exchange.as_ref().map_or((self.x, true), |e| (e.received, false))
+    }
+
+    /// Where the grids of a round are, and where it writes those of the next: a dispatch may not write what its own grid is in.
+    pub fn grids_of_round(&self, round: u32) -> [Buffer<u32>; 2] {
+        let [even, odd] = self.round_grids;
+        if round.is_multiple_of(2) { [even, odd] } else { [odd, even] }
     }
 
     /// Where the caller's tokens go and where its output comes from, in a pass as in training or not.

@@ -40,6 +40,8 @@ pub struct Sizes {
     pub chooses: Chooses,
     /// Words of state that the router's kernels leave for each group.
     pub state: usize,
+    /// Most rounds of a router that writes, in each, the grids of the next.
+    pub rounds: usize,
     /// Whether devices agree on who goes where before rows move.
     pub handshake: bool,
     /// Whether tokens are shuffled in training.
@@ -80,6 +82,7 @@ impl Sizes {
             draws: drawn(true).max(drawn(false)),
             chooses: config.router.chooses(),
             state: router::state_words(config),
+            rounds: router::rounds(config),
             handshake: config.router.handshake().is_some() && !config.stays(),
             shuffles: config.shuffles(),
             groups: config.groups,

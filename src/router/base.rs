@@ -33,7 +33,7 @@ fn record_auction(step: &mut Step, router: &Base) {
 
     let (sold, iterations) = (step.dims.group_tokens.div_ceil(e) * e, router.iterations as u32);
     let tokens = Grid::Direct([sold.div_ceil(64), step.dims.groups, 1]);
-    let written = |at: u32| Grid::Indirect { buffer: a.grids.id, word: 4 * at };
+    let written = |n: u32| Grid::written(a.grids, n);
     for round in 0..iterations {
         step.dims.iteration = round;
         let experts = if round == 0 { Grid::Direct([e, step.dims.groups, 1]) } else { written(round) };

@@ -70,7 +70,8 @@ pub(super) const REGRET: u32 = 3;
 pub(super) const ARRIVAL: u32 = 4;
 
 /// Scores; then the experts' choice; then rows and weights. Eight dispatches for one look that needs no answer; a round more is
-/// one, one more for an answer, and one more where keys change from round to round.
+/// one, one more for an answer, and one more where keys change from round to round. Rounds after one in which no token left an
+/// expert run no workgroup.
 pub(super) fn record(step: &mut Step, rules: Rules) {
     step.logits();
     top_k::record_scores(step, top_k::CHOSEN_LATER);
@@ -79,6 +80,7 @@ pub(super) fn record(step: &mut Step, rules: Rules) {
         step.dispatch(&COLUMN_SCORES, Constants::default(), vec![step.batch.router.id], columns);
     }
     step.rec.clear(step.batch.counts);
+    step.batch.round_grids.iter().for_each(|grids| step.rec.clear(*grids));
     record_keys(step, rules, 0);
     for round in 0..rules.rounds as u32 {
         step.dims.iteration = round;
@@ -128,16 +130,20 @@ fn record_round(step: &mut Step, rules: Rules) {
     let (b, c) = (step.batch, step.batch.choice);
     let constants = Constants(vec![("IMMEDIATE", u32::from(rules.immediate()))]);
     let buffers = vec![c.keys.id, c.pairs.id, b.counts.id, c.progress.id];
-    step.dispatch(&CHOOSE, constants, buffers, of_experts(step));
+    // where tokens answer for good each round has candidates of its own; else it depends on the one before
+    let direct = step.dims.iteration == 0 || rules.immediate();
+    let (round, [written, next]) = (step.dims.iteration, b.grids_of_round(step.dims.iteration));
+    let grid = |half: u32, known: Grid| if direct { known } else { Grid::written(written, 2 * round + half) };
+    step.dispatch(&CHOOSE, constants, buffers, grid(0, of_experts(step)));
     let finality = match rules.answer {
         Answer::All => return,
         Answer::Best => 0,
         Answer::Closing => 1,
         Answer::First => 2,
     };
-    let buffers = vec![b.router.id, c.pairs.id, b.counts.id, c.progress.id];
+    let buffers = vec![b.router.id, c.pairs.id, b.counts.id, c.progress.id, next.id];
     let constants = Constants(vec![("FINAL", finality), ("BY_SCORE", u32::from(rules.by_score))]);
-    step.dispatch(&SETTLE, constants, buffers, Grid::over(step.tokens()));
+    step.dispatch(&SETTLE, constants, buffers, grid(1, Grid::over(step.tokens())));
 }
 
 /// One place more for an expert of each group that is left short, if there is one.

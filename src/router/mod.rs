@@ -23,7 +23,7 @@ mod token_then_expert;
 mod top_k;
 
 pub use shuffle::shuffled;
-pub use solver::{Solver, report_words, state_words};
+pub use solver::{Solver, report_words, rounds, state_words};
 pub use switches::Switches;
 
 use switches::{ABOVE, COVER};

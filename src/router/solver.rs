@@ -40,6 +40,16 @@ pub fn report_words(config: &LayerConfig, train: bool) -> usize {
     if solves { state_words(config) } else { 0 }
 }
 
+/// Most rounds of a router that writes, in each, the grids of the next; 0 if it does not.
+pub fn rounds(config: &LayerConfig) -> usize {
+    match &config.router {
+        RouterConfig::Sinkhorn(router) => router.iterations,
+        RouterConfig::ExpertChoice(router) => router.rounds,
+        RouterConfig::TokenThenExpert(router) => router.rounds,
+        _ => 0,
+    }
+}
+
 impl Solver {
     /// Of a pass that left `state`: `u32[G, report_words]`; none if the router has no solver.
     pub fn of(config: &LayerConfig, state: &[u32]) -> Option<Self> {
