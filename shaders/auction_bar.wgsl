@@ -59,7 +59,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         if (atomicLoad(&asking) < room) { room = 0u; }
     }
     if (workgroupUniformLoad(&room) == 0u) { return; }
-    select_nth(lane, count, room);
+    select_nth(lane, count, room, true);
 
     // the last token that takes a place, of those whose score is the bar
     let span = span_of(lane, count);

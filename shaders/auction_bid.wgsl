@@ -50,7 +50,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     // the next best: with one expert there is none, and nothing to outbid
     let rank = min(k + 1u, count);
-    select_nth(lane, count, rank);
+    select_nth(lane, count, rank, true);
     let above = rank - equals;
     let taken = k - above;   // of the values that are the threshold
 

@@ -45,11 +45,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     let places = workgroupUniformLoad(&free);
     if (places == 0u) { return; }
-    select_nth(lane, count, places);
+    let splits = select_nth(lane, count, places, false);
 
     // of the candidates whose key is the threshold, the first `equals`: each thread looks at a span of tokens
     let span = span_of(lane, count);
-    var before = ties_before(lane, span);
+    var before = 0u;
+    if (splits) { before = ties_before(lane, span); }
     var taken = 0u;
     for (var i = span.x; i < span.y; i++) {
         if (!candidate(i)) { continue; }

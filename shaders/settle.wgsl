@@ -3,7 +3,7 @@
 //! Twin: src/kernels/settle.rs   Dispatch: (ceil(T / 64), 1, 1), indirect as choose
 //! Parts: dims, pairs, grids
 //!
-//! Equal ones: the lower expert is kept. Bit by bit: how many of its experts have a logit of at least so much?
+//! Equal ones: the lower expert is kept.
 //! Where a token left an expert there is another round: its grids are written here, and stay 0 otherwise.
 
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -19,6 +19,51 @@ override FINAL: u32 = 0u;
 /// 1: scores instead of logits.
 override BY_SCORE: u32 = 0u;
 
+/// A few of the largest are found one after the other, more bit by bit: 32 looks at all experts, however many they are.
+const FEW = 16u;
+
+var<private> pairs_at: u32;    // of the token's
+var<private> logits_at: u32;
+
+fn has(e: u32) -> bool { return is_held(pairs[pairs_at + e]); }
+
+fn logit(e: u32) -> u32 { return sortable(router[logits_at + e]); }
+
+/// The k-th largest logit of the token's experts, and how many are larger: always the best of those that come after the last.
+fn one_by_one() -> vec2u {
+    var least = 0xffffffffu;
+    var larger = 0u;
+    var next = 0u;   // of those that are as large as the last, the first that counts
+    for (var j = 0u; j < dims.choices; j++) {
+        var best = 0u;
+        var who = NONE;
+        for (var e = 0u; e < dims.experts; e++) {
+            if (!has(e)) { continue; }
+            let h = logit(e);
+            if ((h < least || (h == least && e >= next)) && (who == NONE || h > best)) {
+                best = h;
+                who = e;
+            }
+        }
+        if (best < least) { larger = j; }
+        least = best;
+        next = who + 1u;
+    }
+    return vec2u(least, larger);
+}
+
+/// The same: how many of the token's experts have a logit of at least so much?
+fn bit_by_bit() -> vec2u {
+    var least = 0u;
+    var larger = 0u;
+    for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
+        var reach = 0u;
+        for (var e = 0u; e < dims.experts; e++) { reach += u32(has(e) && logit(e) >= (least | bit)); }
+        if (reach >= dims.choices) { least |= bit; } else { larger = reach; }
+    }
+    return vec2u(least, larger);
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
     let t = id.x;
@@ -26,11 +71,16 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let g = t / dims.group_tokens;
     let round = dims.iteration;
     if (FINAL != 2u && round > 0u && atomicLoad(&progress[4u * g + ((round + 1u) & 1u)]) == 0u) { return; }
-    let pairs_at = t * dims.experts;
-    let logits_at = select(t, dims.tokens + t, BY_SCORE == 1u) * dims.stride;
+    pairs_at = t * dims.experts;
+    logits_at = select(t, dims.tokens + t, BY_SCORE == 1u) * dims.stride;
     var held = 0u;
-    for (var e = 0u; e < dims.experts; e++) { held += u32(is_held(pairs[pairs_at + e])); }
-    if (held < dims.choices || (FINAL == 0u && held == dims.choices)) { return; }
+    var open = 0u;
+    for (var e = 0u; e < dims.experts; e++) {
+        let pair = pairs[pairs_at + e];
+        held += u32(is_held(pair));
+        open += u32(is_open(pair));
+    }
+    if (held < dims.choices || (held == dims.choices && (FINAL == 0u || open == 0u))) { return; }
     if (FINAL == 2u) {
         for (var e = 0u; e < dims.experts; e++) {
             if (is_open(pairs[pairs_at + e])) { pairs[pairs_at + e] = NONE; }
@@ -38,31 +88,25 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         return;
     }
 
-    // the k-th largest logit, and how many are larger
-    var least = 0u;
-    var larger = 0u;
-    for (var bit = 0x80000000u; bit > 0u; bit >>= 1u) {
-        var reach = 0u;
-        for (var e = 0u; e < dims.experts; e++) {
-            reach += u32(is_held(pairs[pairs_at + e]) && sortable(router[logits_at + e]) >= (least | bit));
-        }
-        if (reach >= dims.choices) { least |= bit; } else { larger = reach; }
-    }
-    var equal = dims.choices - larger;   // of those with this logit so many are kept
+    var last = vec2u();
+    if (dims.choices <= FEW) { last = one_by_one(); } else { last = bit_by_bit(); }
+    let least = last.x;
+    var equal = dims.choices - last.y;   // of those with this logit so many are kept
     var left = 0u;
     for (var e = 0u; e < dims.experts; e++) {
         let pair = pairs[pairs_at + e];
-        let logit = sortable(router[logits_at + e]);
-        var keep = logit > least;
+        if (pair == NONE) { continue; }
+        let h = logit(e);
+        var keep = h > least;
         if (is_held(pair)) {
-            if (logit == least && equal > 0u) { equal--; keep = true; }
+            if (h == least && equal > 0u) { equal--; keep = true; }
             if (!keep) {
                 atomicSub(&counts[g * dims.experts + e], 1u);
                 left++;
             }
         } else {
             // an open pair is worth more than the last one kept if its logit is larger, or as large at a lower expert
-            keep = FINAL == 0u || keep || (logit == least && equal > 0u);
+            keep = FINAL == 0u || keep || (h == least && equal > 0u);
         }
         if (!keep) { pairs[pairs_at + e] = NONE; }
     }

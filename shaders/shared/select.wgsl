@@ -4,15 +4,18 @@
 var<workgroup> histogram: array<atomic<u32>, 256>;
 var<workgroup> threshold: u32;   // the n-th largest key
 var<workgroup> equals: u32;      // how many of the keys that are equal to it are among the n largest
+var<workgroup> surplus: u32;     // how many of those that begin as it does, as far as it is known, are not
 var<workgroup> ties_in: array<u32, THREADS>;   // candidates of a thread's span whose key is the threshold
 
-/// Finds `threshold` and `equals` for n of at least 1; with fewer candidates the threshold is 0, below every key. Ends with a
-/// barrier.
-fn select_nth(lane: u32, count: u32, n: u32) {
+/// Finds the n largest, n of at least 1, and tells whether some of the keys that are equal to the threshold are not among them; if
+/// not, they are all those of at least the threshold. Where it need not be `exact`, which must be uniform, it may then be any number
+/// above the other keys. With fewer candidates it is 0, below every key. Ends with a barrier.
+fn select_nth(lane: u32, count: u32, n: u32, exact: bool) -> bool {
     if (lane == 0u) {
         threshold = 0u;
         equals = n;
     }
+    var splits = false;
     for (var byte = 4u; byte > 0u; byte--) {
         let shift = 8u * (byte - 1u);
         for (var i = lane; i < 256u; i += THREADS) { atomicStore(&histogram[i], 0u); }
@@ -28,15 +31,21 @@ fn select_nth(lane: u32, count: u32, n: u32) {
         if (lane == 0u) {
             var left = equals;
             var value = 255u;
-            while (value > 0u && atomicLoad(&histogram[value]) < left) {
-                left -= atomicLoad(&histogram[value]);
+            var here = atomicLoad(&histogram[value]);
+            while (value > 0u && here < left) {
+                left -= here;
                 value--;
+                here = atomicLoad(&histogram[value]);
             }
             equals = left;
             threshold |= value << shift;
+            surplus = here - min(here, left);
         }
-        workgroupBarrier();
+        splits = workgroupUniformLoad(&surplus) > 0u;
+        // all keys that begin as the threshold does are among the largest
+        if (!exact && !splits) { break; }
     }
+    return splits;
 }
 
 /// The keys that a thread looks at after `select_nth`, so that equal ones can be told apart by their order: from, to.
