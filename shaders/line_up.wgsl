@@ -1,8 +1,8 @@
 //! line_up.wgsl — slots of the tokens that each expert has: the larger key first, equal keys in the order of tokens.
 //! Twin: src/kernels/line_up.rs   Dispatch: (E, G, 1)
-//! Parts: dims, pairs
+//! Parts: dims, pairs, sort
 //!
-//! One workgroup an expert and group: a stable radix sort, four bits a pass, between the halves of `lines`.
+//! One workgroup an expert and group: their keys and tokens are sorted between the halves of `lines`.
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> keys: array<u32>;            // u32[T, E]
@@ -14,36 +14,17 @@
 
 override BY_ROUND: u32 = 0u;  // 1: by the rank that the token gave the expert, then by key
 
-const THREADS = 64u;
-const DIGITS = 16u;
+var<private> expert: u32;
 
-var<workgroup> counters: array<u32, THREADS * DIGITS>;   // by digit, then by thread
-var<workgroup> sums: array<u32, THREADS>;
-
-fn digit(line: vec2u, e: u32, round: u32) -> u32 {
-    if (round < 8u) { return (line.x >> (4u * round)) & 15u; }
-    return ((pairs[line.y * dims.experts + e] - HELD) >> (4u * (round - 8u))) & 15u;
-}
-
-/// Turns `counters` into the sums of those before each.
-fn add_up(lane: u32) {
-    var sum = 0u;
-    for (var i = DIGITS * lane; i < DIGITS * (lane + 1u); i++) {
-        let count = counters[i];
-        counters[i] = sum;
-        sum += count;
-    }
-    sums[lane] = sum;
-    workgroupBarrier();
-    var before = 0u;
-    for (var i = 0u; i < lane; i++) { before += sums[i]; }
-    for (var i = DIGITS * lane; i < DIGITS * (lane + 1u); i++) { counters[i] += before; }
-    workgroupBarrier();
+fn digit(line: vec2u, pass_number: u32) -> u32 {
+    if (pass_number < 8u) { return (line.x >> (4u * pass_number)) & 15u; }
+    return ((pairs[line.y * dims.experts + expert] - HELD) >> (4u * (pass_number - 8u))) & 15u;
 }
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
     let e = group.x;
+    expert = e;
     let places = min(dims.slots, dims.group_tokens);
     let here = group.y * dims.experts + e;
     let part = dims.groups * dims.experts * places;
@@ -56,14 +37,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     // the tokens that the expert has, in order
     var own = 0u;
     for (var t = begin; t < end; t++) { own += u32(is_held(pairs[t * dims.experts + e])); }
-    sums[lane] = own;
-    workgroupBarrier();
-    var all = 0u;
-    var next = 0u;
-    for (var i = 0u; i < THREADS; i++) {
-        next += select(0u, sums[i], i < lane);
-        all += sums[i];
-    }
+    let of_threads = before_and_all(lane, own);
+    var next = of_threads.x;
+    let all = of_threads.y;
     for (var t = begin; t < end; t++) {
         let at = t * dims.experts + e;
         if (is_held(pairs[at])) {
@@ -73,30 +49,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             pairs[at] = NONE;
         }
     }
-    storageBarrier();
-    workgroupBarrier();
-
-    let share = (all + THREADS - 1u) / THREADS;
-    let start = min(lane * share, all);
-    let stop = min(start + share, all);
-    let passes = select(8u, 12u, BY_ROUND == 1u);
-    for (var round = 0u; round < passes; round++) {
-        let source_at = (round & 1u) * part + here * places;
-        let target_at = ((round + 1u) & 1u) * part + here * places;
-        for (var d = 0u; d < DIGITS; d++) { counters[d * THREADS + lane] = 0u; }
-        for (var i = start; i < stop; i++) { counters[digit(lines[source_at + i], e, round) * THREADS + lane]++; }
-        workgroupBarrier();
-        add_up(lane);
-        for (var i = start; i < stop; i++) {
-            let line = lines[source_at + i];
-            let at = digit(line, e, round) * THREADS + lane;
-            lines[target_at + counters[at]] = line;
-            counters[at]++;
-        }
-        storageBarrier();
-        workgroupBarrier();
-    }
-    for (var i = start; i < stop; i++) { pairs[lines[here * places + i].y * dims.experts + e] = i; }
+    sort_lines(lane, all, here * places, part + here * places, select(8u, 12u, BY_ROUND == 1u));
+    for (var i = lane; i < all; i += THREADS) { pairs[lines[here * places + i].y * dims.experts + e] = i; }
     if (lane == 0u) {
         var key = 0u;
         if (all > 0u) { key = ~lines[here * places + all - 1u].x; }

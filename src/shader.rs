@@ -43,6 +43,9 @@ part!(
     /// The n-th largest of many keys.
     SELECT, "select");
 part!(
+    /// A stable sort of short lines.
+    SORT, "sort");
+part!(
     /// Jitter and dropout of the router's input.
     INPUT_NOISE, "input_noise");
 part!(

@@ -1,6 +1,7 @@
 //! Slots of the tokens that experts took.
 
 use super::pairs::{HELD, is_held};
+use super::sort::sort_lines;
 use super::{Access::*, Call, Kernel, NONE, Slice, bound};
 use crate::shader;
 
@@ -12,7 +13,7 @@ use crate::shader;
 pub static LINE_UP: Kernel = Kernel {
     name: "line_up",
     source: include_str!("../../shaders/line_up.wgsl"),
-    parts: &[&shader::DIMS, &shader::PAIRS],
+    parts: &[&shader::DIMS, &shader::PAIRS, &shader::SORT],
     product: None,
     bindings: &[Read, Write, Write, Read, Write, Write],
     constants: &["BY_ROUND"],
@@ -29,28 +30,23 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let (even, odd) = halves.split_at_mut(dims.groups as usize * experts * places);
     for (here, last) in last_keys.u32_mut()[..dims.groups as usize * experts].iter_mut().enumerate() {
         let (g, e) = (here / experts, here % experts);
-        let (mut old, mut new) = (&mut even[here * places..][..places], &mut odd[here * places..][..places]);
+        let (line, other) = (&mut even[here * places..][..places], &mut odd[here * places..][..places]);
         let mut all = 0;
         for t in g * s..(g + 1) * s {
             if is_held(pairs[t * experts + e]) {
-                old[all] = [!keys.u32()[t * experts + e], t as u32];
+                line[all] = [!keys.u32()[t * experts + e], t as u32];
                 all += 1;
             } else {
                 pairs[t * experts + e] = NONE;
             }
         }
-        // the same passes as the shader's, so that both halves end alike
-        for round in 0..if call.constants.on("BY_ROUND") { 12 } else { 8 } {
-            let word = |line: &[u32; 2]| match round {
-                0..8 => line[0],
-                _ => pairs[line[1] as usize * experts + e] - HELD,
-            };
-            new[..all].copy_from_slice(&old[..all]);
-            new[..all].sort_by_key(|line| word(line) >> (4 * (round % 8)) & 15);
-            std::mem::swap(&mut old, &mut new);
-        }
-        old[..all].iter().zip(0..).for_each(|(line, slot)| pairs[line[1] as usize * experts + e] = slot);
-        *last = all.checked_sub(1).map_or(0, |last| !old[last][0]);
+        let passes = if call.constants.on("BY_ROUND") { 12 } else { 8 };
+        sort_lines(&mut line[..all], &mut other[..all], passes, |[key, token], pass| match pass {
+            0..8 => key >> (4 * pass) & 15,
+            _ => (pairs[token as usize * experts + e] - HELD) >> (4 * (pass - 8)) & 15,
+        });
+        line[..all].iter().zip(0..).for_each(|(line, slot)| pairs[line[1] as usize * experts + e] = slot);
+        *last = all.checked_sub(1).map_or(0, |last| !line[last][0]);
     }
     for (progress, solver) in progress.u32().chunks_exact(4).zip(solver.f32_mut().chunks_exact_mut(4)) {
         let left = progress[((progress[2] + 1) & 1) as usize];

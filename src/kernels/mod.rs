@@ -59,6 +59,7 @@ mod sinkhorn_tokens;
 mod slot_count;
 mod slot_count_by_key;
 mod slot_scan;
+mod sort;
 mod spread;
 mod taken;
 mod weight_gradient;

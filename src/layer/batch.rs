@@ -60,8 +60,6 @@ pub struct Choice {
     pub pairs: Buffer<u32>,
     /// `u32[T, E]`: what experts rank tokens by.
     pub keys: Buffer<u32>,
-    /// `u32[2, G, E, min(C, S), 2]`: scratch of the sort by keys.
-    pub lines: Buffer<u32>,
     /// `u32[G, 4]`: how far the rounds have come.
     pub progress: Buffer<u32>,
     /// `u32[G, E]`: the key of each expert's last token.
@@ -185,6 +183,9 @@ pub struct Batch {
     /// `u32[rounds + 1, 2, 4]` each: grids of both halves of a round, for routers that go in rounds until they are done; even rounds
     /// have theirs in the first, odd ones in the second.
     pub round_grids: [Buffer<u32>; 2],
+    /// Scratch of sorts by key: `u32[2, G, E, min(C, S), 2]` of the experts' tokens, where they choose; `u32[2, T·k]` of assignments,
+    /// where they are served by key.
+    pub lines: Buffer<u32>,
     /// Where experts choose.
     pub choice: Choice,
     /// Where logits get noise.
@@ -289,10 +290,13 @@ impl Batch {
         }
         let experts_choose = s.chooses == Chooses::Experts;
         let pairs = volume(&[tokens, s.experts]);
-        let lines = volume(&[4, s.groups, s.experts, dims.slots.min(dims.group_tokens) as usize]);
+        let lines = match s.chooses {
+            Chooses::Experts => volume(&[4, s.groups, s.experts, dims.slots.min(dims.group_tokens) as usize]),
+            _ => volume(&[2, tokens, s.k]),
+        };
+        plan.want("the lines", of_router(experts_choose || s.by_key, lines));
         plan.want("the pairs", of_router(experts_choose, pairs));
         plan.want("the experts' keys", of_router(experts_choose, pairs));
-        plan.want("the experts' lines", of_router(experts_choose, lines));
         plan.want("the rounds' progress", of_router(experts_choose, 4 * s.groups));
         plan.want("the last keys", of_router(experts_choose, s.groups * s.experts));
         plan.want("the noise", [volume(&[tokens, s.draws])]);
@@ -353,13 +357,8 @@ impl Batch {
             prices: made.next(),
             solver: made.next(),
             round_grids: [made.next(), made.next()],
-            choice: Choice {
-                pairs: made.next(),
-                keys: made.next(),
-                lines: made.next(),
-                progress: made.next(),
-                last_keys: made.next(),
-            },
+            lines: made.next(),
+            choice: Choice { pairs: made.next(), keys: made.next(), progress: made.next(), last_keys: made.next() },
             noisy: Noisy {
                 noise: made.next(),
                 clean: made.next(),

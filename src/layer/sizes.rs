@@ -40,6 +40,8 @@ pub struct Sizes {
     pub chooses: Chooses,
     /// Words of state that the router's kernels leave for each group.
     pub state: usize,
+    /// Whether assignments are served by key.
+    pub by_key: bool,
     /// Most rounds of a router that writes, in each, the grids of the next.
     pub rounds: usize,
     /// Whether devices agree on who goes where before rows move.
@@ -82,6 +84,7 @@ impl Sizes {
             draws: drawn(true).max(drawn(false)),
             chooses: config.router.chooses(),
             state: router::state_words(config),
+            by_key: Switches(config).by_key(),
             rounds: router::rounds(config),
             handshake: config.router.handshake().is_some() && !config.stays(),
             shuffles: config.shuffles(),

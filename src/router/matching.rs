@@ -158,7 +158,7 @@ fn record_repair(step: &mut Step) {
 /// The slots of the tokens that experts have.
 fn record_lines(step: &mut Step, rules: Rules) {
     let (b, c) = (step.batch, step.batch.choice);
-    let buffers = vec![c.keys.id, c.pairs.id, c.lines.id, c.progress.id, b.solver.id, c.last_keys.id];
+    let buffers = vec![c.keys.id, c.pairs.id, b.lines.id, c.progress.id, b.solver.id, c.last_keys.id];
     let constants = Constants(vec![("BY_ROUND", u32::from(rules.immediate()))]);
     step.dispatch(&LINE_UP, constants, buffers, of_experts(step));
 }

@@ -10,18 +10,16 @@ const WHOLE_GROUP: u32 = u32::MAX;
 /// Seats the tokens' choices, in the order that the layer's capacity asks for. Three dispatches.
 pub(super) fn record(step: &mut Step) {
     let b = step.batch;
-    step.rec.clear(b.counts);
-    let constants = step.switches();
-    if constants.by_key() {
-        let tiles = (step.dims.group_tokens * step.dims.choices).div_ceil(64);
-        let assignments = Grid::Direct([tiles, step.dims.groups, 1]);
-        let constants = constants.slot_count_by_key();
-        let buffers = vec![b.expert_of.id, b.chosen.id, b.stats.id, b.place_in_block.id, b.counts.id];
-        step.dispatch(&SLOT_COUNT_BY_KEY, constants, buffers, assignments);
+    if step.switches().by_key() {
+        let constants = step.switches().slot_count_by_key();
+        let buffers = vec![b.expert_of.id, b.chosen.id, b.stats.id, b.place_in_block.id, b.counts.id, b.lines.id];
+        let experts = Grid::Direct([step.dims.experts, step.dims.groups, 1]);
+        step.dispatch(&SLOT_COUNT_BY_KEY, constants, buffers, experts);
         record_rows(step, WHOLE_GROUP);
     } else {
+        step.rec.clear(b.counts);
         let assignments = Grid::over(step.tokens() * step.dims.choices as usize);
-        let constants = constants.slot_count();
+        let constants = step.switches().slot_count();
         let buffers = vec![b.expert_of.id, b.place_in_block.id, b.counts.id];
         step.dispatch(&SLOT_COUNT, constants, buffers, assignments);
         record_rows(step, BLOCK);

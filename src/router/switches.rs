@@ -112,7 +112,7 @@ impl Switches<'_> {
     }
 
     /// Whether assignments are served by a key instead of by arrival.
-    pub(super) fn by_key(&self) -> bool {
+    pub fn by_key(&self) -> bool {
         self.0.slot_order().0 != Priority::Arrival
     }
 
