@@ -24,5 +24,7 @@ pub(super) fn record(step: &mut Step, router: &TokenThenExpert) {
     };
     let counted = step.config.router.handshake().is_some() && !step.config.stays();
     let rounds = router.rounds;
-    matching::record(step, Rules { key, ranked: true, counted, rounds, answer, ..Rules::ONE_LOOK });
+    // where every expert is named, ranks tell only who is asked first
+    let ranked = router.immediate || router.nominate < step.config.experts;
+    matching::record(step, Rules { key, ranked, counted, rounds, answer, ..Rules::ONE_LOOK });
 }
