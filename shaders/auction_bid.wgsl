@@ -51,21 +51,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     // the next best: with one expert there is none, and nothing to outbid
     let rank = min(k + 1u, count);
     select_nth(lane, count, rank, true);
-    let above = rank - equals;
+    let above = rank - workgroupUniformLoad(&equals);
     let taken = k - above;   // of the values that are the threshold
 
     storageBarrier();
     let span = span_of(lane, count);
-    var ties = vec2u();
-    for (var i = span.x; i < span.y; i++) {
-        if (key(i) == threshold) { ties += select(vec2u(0u, 1u), vec2u(1u, 0u), places[first + i] == e + 1u); }
-    }
-    ties_of[lane] = ties;
-    workgroupBarrier();
     var before = vec2u();
-    for (var i = 0u; i < THREADS; i++) {
-        if (i < lane) { before += ties_of[i]; }
-        before.y += ties_of[i].x;
+    if (taken > 0u) {
+        var ties = vec2u();
+        for (var i = span.x; i < span.y; i++) {
+            if (key(i) == threshold) { ties += select(vec2u(0u, 1u), vec2u(1u, 0u), places[first + i] == e + 1u); }
+        }
+        ties_of[lane] = ties;
+        workgroupBarrier();
+        for (var i = 0u; i < THREADS; i++) {
+            if (i < lane) { before += ties_of[i]; }
+            before.y += ties_of[i].x;
+        }
     }
     let next = sorted(threshold);
     for (var i = span.x; i < span.y; i++) {
