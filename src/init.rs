@@ -2,7 +2,7 @@
 
 use crate::config::LayerConfig;
 use crate::rng::{hash_u32, normal_quantile};
-use crate::weights::{LayerWeights, NAMES, Weights, beyond_width};
+use crate::weights::{LayerWeights, NAMES, NO_THRESHOLD, Weights, beyond_width};
 
 /// Takes the place of a layer's number in the random numbers of the weights, so that no other use shares them.
 const WEIGHTS_STREAM: u32 = 0x7765_6967;
@@ -13,7 +13,9 @@ const WEIGHTS_STREAM: u32 = 0x7765_6967;
 /// σ² is 1 for what stands for a task, `0.1/d` for the router, `1/d` for what reads a token, and for what reads a hidden layer 1 over its width: `1/F_e`,
 /// the shared expert's `1/Fs`. What lies beyond an expert's width is zero, and so is the baseline of rewards.
 ///
-/// So is what the width of a router's noise is learned by: every `σ` begins as `ln 2 + noiseEpsilon`, as in the paper. The
+/// There are no thresholds yet.
+///
+/// Zero is also what the width of a router's noise is learned by: every `σ` begins as `ln 2 + noiseEpsilon`, as in the paper. The
 /// router itself is not zero, as it is there: next to that noise its small logits hardly count, and outside training they say
 /// where tokens go before anything is learned.
 ///
@@ -27,6 +29,7 @@ pub fn init(config: &LayerConfig) -> LayerWeights {
             "w1" | "w3" | "sharedW1" | "sharedW3" | "sharedGate" => 1.0 / config.d_model as f64,
             "w2" | "taskEmbedding" => 1.0,
             "sharedW2" => config.shared_expert.map_or(0.0, |shared| 1.0 / shared.d_ff as f64),
+            "thresholds" => return vec![NO_THRESHOLD; len],
             _ => return vec![0.0; len],
         };
         let array = NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32;

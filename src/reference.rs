@@ -56,6 +56,8 @@ pub struct Forward {
     pub traffic: Traffic,
     /// Slots of each expert in each group; `None` if dropless.
     pub capacity: Option<usize>,
+    /// `[E]`: the thresholds that the pass leaves, of a router whose experts have some.
+    pub thresholds: Option<Vec<f64>>,
     /// `[T, d]`: what the router's input was multiplied by.
     noise: Vec<f64>,
     /// What was added to the logits.
@@ -223,7 +225,7 @@ fn forward_in_order(
         Some(choices) => choose::Choices::by_tokens(choices.chunks_exact(config.k()).map(<[usize]>::to_vec).collect()),
         None => {
             let by = softened.as_ref().unwrap_or(&logits);
-            choose::choices(config, setting, (tokens, group_tokens), by, &scores)?
+            choose::choices(config, setting, (tokens, group_tokens), by, &scores, weights.thresholds.as_deref())?
         }
     };
     let weigh = |(token, chosen): (usize, &Vec<usize>)| match &gate {
@@ -240,6 +242,7 @@ fn forward_in_order(
     let mut routing = plan::plan(config, group_tokens, capacity, setting, &wishes);
     let moves = traffic::Moves { tokens, capacity, kept: routing.kept_pairs().collect() };
     let named = choices.named.unwrap_or_default();
+    let thresholds = choices.thresholds;
     let traffic = traffic::forward(config, &moves, &named);
     let chosen = choices.experts;
 
@@ -273,6 +276,7 @@ fn forward_in_order(
         losses,
         traffic,
         capacity,
+        thresholds,
         noise,
         noisy,
         tasks,

@@ -45,13 +45,18 @@ pub struct Weights<T> {
     pub noise: Option<Vec<T>>,
     /// `[tasks, d]`: what a task router reads in place of tokens.
     pub task_embedding: Option<Vec<T>>,
+    /// `[E]`: the least key of a token that each expert takes, or [`NO_THRESHOLD`], of a router that has thresholds. Its gradient is 0.
+    pub thresholds: Option<Vec<T>>,
 }
+
+/// In place of a threshold that no batch has set yet: the least number that there is, which every key reaches.
+pub const NO_THRESHOLD: f32 = f32::MIN;
 
 /// The weights that the engines and callers exchange.
 pub type LayerWeights = Weights<f32>;
 
 /// Every name that [`Weights`] has room for, in the order of its fields.
-pub const NAMES: [&str; 14] = [
+pub const NAMES: [&str; 15] = [
     "router",
     "routerBias",
     "w1",
@@ -66,6 +71,7 @@ pub const NAMES: [&str; 14] = [
     "sharedGate",
     "noise",
     "taskEmbedding",
+    "thresholds",
 ];
 
 /// The shape of the array `name` in a layer, or `None` if the layer has no such array.
@@ -90,6 +96,7 @@ pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {
         "sharedGate" => shared(config.shared_expert.is_some_and(|expert| expert.gate), |d, _| vec![d]),
         "noise" => given(config.noise_rows() > 0, &[config.noise_rows(), d]),
         "taskEmbedding" => given(config.router.tasks() > 0, &[config.router.tasks(), d]),
+        "thresholds" => given(config.router.thresholds().is_some(), &[config.experts]),
         _ => None,
     }
 }
@@ -134,6 +141,7 @@ impl<T> Weights<T> {
             "sharedGate" => self.shared_gate.as_deref(),
             "noise" => self.noise.as_deref(),
             "taskEmbedding" => self.task_embedding.as_deref(),
+            "thresholds" => self.thresholds.as_deref(),
             _ => None,
         }
     }
@@ -155,6 +163,7 @@ impl<T> Weights<T> {
             "sharedGate" => self.shared_gate.as_deref_mut(),
             "noise" => self.noise.as_deref_mut(),
             "taskEmbedding" => self.task_embedding.as_deref_mut(),
+            "thresholds" => self.thresholds.as_deref_mut(),
             _ => None,
         }
     }
@@ -178,6 +187,7 @@ impl<T> Weights<T> {
             "sharedGate" => self.shared_gate = Some(values),
             "noise" => self.noise = Some(values),
             "taskEmbedding" => self.task_embedding = Some(values),
+            "thresholds" => self.thresholds = Some(values),
             _ => return Err(name.to_owned()),
         }
         Ok(())
@@ -202,6 +212,7 @@ impl<T> Weights<T> {
             shared_gate: next(),
             noise: next(),
             task_embedding: next(),
+            thresholds: next(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use common::claims::routers::{layer_with, one_of_each};
 use common::engine::layer_of;
-use common::inputs::{labels, tokens, weights};
+use common::inputs::{labels, named, tokens, weights};
 use webmoe::config::{Capacity, Hash, Hashed, LayerConfig, Order, Priority, RouterConfig, Slots, TopK};
 use webmoe::cpu::CpuEngine;
 use webmoe::engine::Engine;
@@ -76,6 +76,7 @@ fn words(config: &LayerConfig) -> String {
         "endTemperature",
         "schedule",
         "decay",
+        "thresholdDecay",
         "entropy",
         "normalize",
         "stopGradient",
@@ -131,10 +132,13 @@ fn changed_labels(labels: &Labels, from: usize) -> Labels {
 async fn leaks(engine: &Rc<Engine>, config: &LayerConfig, train: bool) -> bool {
     let d = config.d_model;
     for seed in 0..BATCHES {
-        let mut layer = layer_of(engine, config, &weights(config, seed)).await;
+        let weights = weights(config, seed);
+        let mut layer = layer_of(engine, config, &weights).await;
         let (here, elsewhere) = (tokens(config, seed, TOKENS), tokens(config, seed + 100, TOKENS));
         let known = labels(config, TOKENS);
         let mut route = async |x: &[f32], labels: Labels| {
+            // a pass in training may leave thresholds for the next
+            layer.set_weights(named(&weights)).await.expect("weights of the layer's shapes");
             let options = ForwardOptions { train, labels, read: vec![Read::Routing], ..ForwardOptions::default() };
             layer.forward(x, &options).await.expect("a layer that runs").routing.expect("routing was read")
         };

@@ -50,6 +50,7 @@ struct Dims {
     identities: u32,      // experts, the last ones, that return their token as it is
     dropout: f32,         // share of the router's input that is dropped
     prototypes: u32,      // equal runs of experts, each with a softmax and choices of its own
+    quota: u32,           // tokens that an expert would take of a group: its threshold follows the last one's key
 }
 
 /// In `slot` and `row` of a placement: the assignment was dropped.

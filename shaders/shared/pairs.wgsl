@@ -13,3 +13,6 @@ fn sortable(v: f32) -> u32 {
     let bits = bitcast<u32>(select(v, 0.0, v == 0.0));
     return select(bits | 0x80000000u, ~bits, (bits >> 31u) == 1u);
 }
+
+/// The float of these bits.
+fn value_of(key: u32) -> f32 { return bitcast<f32>(select(~key, key ^ 0x80000000u, key >= 0x80000000u)); }

@@ -37,7 +37,9 @@ impl LayerConfig {
         let gated = f.flag("gated")?.unwrap_or(defaults.gated);
         let bias = f.flag("bias")?.unwrap_or(defaults.bias);
         let router_bias = f.flag("routerBias")?.unwrap_or(defaults.router_bias);
-        let capacity = capacity(&mut f)?;
+        // where no token may wait for later ones, capacity serves token by token
+        let order = if defaults.router.thresholds().is_some() { Order::Token } else { Order::Rank };
+        let capacity = capacity(&mut f, order)?;
         let shared_expert = f.object("sharedExpert")?.map(shared_expert).transpose()?;
         let residual = f.flag("residual")?.unwrap_or(defaults.residual);
         let devices = f.object("mesh")?.map(devices).transpose()?.flatten().unwrap_or(defaults.devices);
@@ -70,7 +72,7 @@ impl LayerConfig {
     }
 }
 
-fn capacity(layer: &mut Fields) -> Result<Capacity, Error> {
+fn capacity(layer: &mut Fields, usual: Order) -> Result<Capacity, Error> {
     let wanted = "\"dropless\", or an object with `factor` or `slots`";
     let mut f = match layer.take("capacity") {
         Node::Absent => return Ok(Capacity::Dropless),
@@ -99,7 +101,7 @@ fn capacity(layer: &mut Fields) -> Result<Capacity, Error> {
     let capacity = Capacity::Bounded {
         slots,
         priority: f.choice("priority", &priorities)?.unwrap_or(Priority::Arrival),
-        order: f.choice("order", &[("rank", Order::Rank), ("token", Order::Token)])?.unwrap_or(Order::Rank),
+        order: f.choice("order", &[("rank", Order::Rank), ("token", Order::Token)])?.unwrap_or(usual),
     };
     f.finish()?;
     Ok(capacity)

@@ -18,6 +18,7 @@ mod reinforce;
 mod sinkhorn;
 mod task;
 mod thor;
+mod thresholds;
 mod token_then_expert;
 mod top_k;
 
@@ -33,6 +34,7 @@ pub use reinforce::{Baseline, Reinforce};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
 pub use task::Task;
 pub use thor::{Draw, Thor};
+pub use thresholds::Thresholds;
 pub use token_then_expert::{Key, Negotiation, TokenThenExpert};
 pub use top_k::{Exploration, SecondPolicy, TopK};
 
@@ -112,7 +114,7 @@ impl Gate {
 /// Who decides which tokens an expert gets, and so which kernels route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chooses {
-    /// Each token takes experts by its logits, and then waits for a slot.
+    /// Each token takes experts by its logits, or those whose thresholds admit it, and then waits for a slot.
     Tokens,
     /// Each expert takes tokens, and seats them itself.
     Experts,
@@ -245,6 +247,16 @@ pub(super) trait Router {
     /// Slots of each of `experts` in a group of `tokens`, of a router that seats its tokens itself.
     fn own_slots(&self, _tokens: usize, _experts: usize) -> Option<usize> {
         None
+    }
+
+    /// Thresholds by which its experts admit tokens, of a router that has them.
+    fn thresholds(&self) -> Option<Thresholds> {
+        None
+    }
+
+    /// Tokens of a group of `tokens` that each of `experts` would take: it is the key of the last of them that its threshold follows.
+    fn quota(&self, _tokens: usize, _experts: usize) -> usize {
+        0
     }
 
     /// Rounds in which devices that share a group agree on who goes where; `None`: each decides alone.
@@ -417,6 +429,16 @@ impl RouterConfig {
     /// Slots of each of `experts` in a group of `tokens`, of a router that seats its tokens itself.
     pub(super) fn own_slots(&self, tokens: usize, experts: usize) -> Option<usize> {
         self.settings().own_slots(tokens, experts)
+    }
+
+    /// Thresholds by which experts admit tokens one by one; `None`: there are none.
+    pub fn thresholds(&self) -> Option<Thresholds> {
+        self.settings().thresholds()
+    }
+
+    /// Tokens of a group of `tokens` that each of `experts` would take, where thresholds follow what that would be.
+    pub fn quota(&self, tokens: usize, experts: usize) -> usize {
+        self.settings().quota(tokens, experts)
     }
 
     /// Rounds in which devices that share a group agree on who goes where, before any row moves; `None`: each decides alone.

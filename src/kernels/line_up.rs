@@ -9,26 +9,26 @@ use crate::shader;
 ///
 /// - 1 `keys`: `u32[T, E]`
 /// - 2 `pairs`: `u32[T, E]`, out slot or [`NONE`], 3 `lines`: `u32[2, G, E, min(C, S), 2]`, 4 `progress`: `u32[G, 4]`
-/// - 5 `solver`: `f32[G, 4]` rounds made and tokens that left in the last one, 6 `last_keys`: `u32[G, E]`
+/// - 5 `solver`: `f32[G, 4]` rounds made and tokens that left in the last one
 pub static LINE_UP: Kernel = Kernel {
     name: "line_up",
     source: include_str!("../../shaders/line_up.wgsl"),
     parts: &[&shader::DIMS, &shader::PAIRS, &shader::SORT],
     product: None,
-    bindings: &[Read, Write, Write, Read, Write, Write],
+    bindings: &[Read, Write, Write, Read, Write],
     constants: &["BY_ROUND"],
     twin,
 };
 
 fn twin(call: &Call, slices: &mut [Slice]) {
-    let [keys, pairs, lines, progress, solver, last_keys] = bound(slices);
+    let [keys, pairs, lines, progress, solver] = bound(slices);
     let dims = call.dims;
     let (experts, s) = (dims.experts as usize, dims.group_tokens as usize);
     let places = dims.slots.min(dims.group_tokens) as usize;
     let pairs = pairs.u32_mut();
     let (halves, _) = lines.u32_mut().as_chunks_mut::<2>();
     let (even, odd) = halves.split_at_mut(dims.groups as usize * experts * places);
-    for (here, last) in last_keys.u32_mut()[..dims.groups as usize * experts].iter_mut().enumerate() {
+    for here in 0..dims.groups as usize * experts {
         let (g, e) = (here / experts, here % experts);
         let (line, other) = (&mut even[here * places..][..places], &mut odd[here * places..][..places]);
         let mut all = 0;
@@ -46,7 +46,6 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             _ => (pairs[token as usize * experts + e] - HELD) >> (4 * (pass - 8)) & 15,
         });
         line[..all].iter().zip(0..).for_each(|(line, slot)| pairs[line[1] as usize * experts + e] = slot);
-        *last = all.checked_sub(1).map_or(0, |last| !line[last][0]);
     }
     for (progress, solver) in progress.u32().chunks_exact(4).zip(solver.f32_mut().chunks_exact_mut(4)) {
         let left = progress[((progress[2] + 1) & 1) as usize];

@@ -3,6 +3,7 @@
 
 mod act;
 mod activation;
+mod admit;
 mod advantage;
 mod auction;
 mod auction_ask;
@@ -21,12 +22,14 @@ mod expert_in;
 mod expert_in_backward;
 mod expert_out;
 mod expert_out_backward;
+mod follow;
 mod gate_backward;
 mod gather_tasks;
 mod grids;
 mod gumbel;
 mod identity;
 mod input_noise;
+mod last_key;
 mod line_up;
 mod lookup;
 mod loss_sums;
@@ -65,6 +68,7 @@ mod taken;
 mod weight_gradient;
 
 pub use act::ACT;
+pub use admit::ADMIT;
 pub use advantage::ADVANTAGE;
 pub use auction_ask::AUCTION_ASK;
 pub use auction_award::AUCTION_AWARD;
@@ -82,9 +86,11 @@ pub use expert_in::EXPERT_IN;
 pub use expert_in_backward::EXPERT_IN_BACKWARD;
 pub use expert_out::EXPERT_OUT;
 pub use expert_out_backward::EXPERT_OUT_BACKWARD;
+pub use follow::FOLLOW;
 pub use gate_backward::GATE_BACKWARD;
 pub use gather_tasks::GATHER_TASKS;
 pub use identity::IDENTITY;
+pub use last_key::LAST_KEY;
 pub use line_up::LINE_UP;
 pub use lookup::LOOKUP;
 pub use loss_sums::LOSS_SUMS;
@@ -180,6 +186,7 @@ pub struct Dims {
     pub identities: u32,
     pub dropout: f32,
     pub prototypes: u32,
+    pub quota: u32,
 }
 
 /// Whether a kernel writes a binding.
@@ -311,7 +318,7 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 52] = [
+pub static ALL: [&Kernel; 55] = [
     &SHUFFLE,
     &ROUTER_LOGITS,
     &SPREAD,
@@ -332,6 +339,9 @@ pub static ALL: [&Kernel; 52] = [
     &SINKHORN_EXPERTS,
     &COLUMN_SCORES,
     &NOMINATE,
+    &LAST_KEY,
+    &ADMIT,
+    &FOLLOW,
     &CHOOSE,
     &SETTLE,
     &REPAIR,

@@ -20,3 +20,8 @@ pub(super) fn sortable(v: f32) -> u32 {
     let bits = (v + 0.0).to_bits();
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }
+
+/// The float of these bits.
+pub(super) fn value_of(key: u32) -> f32 {
+    f32::from_bits(if key >> 31 == 1 { key ^ 1 << 31 } else { !key })
+}

@@ -53,7 +53,7 @@ pub struct Exchange {
     pub home: Buffer<f32>,
 }
 
-/// Buffers of experts that choose; placeholders where they do not.
+/// Buffers of experts that choose, or admit by thresholds; placeholders where they do not.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice {
     /// `u32[T, E]`: what a pair is while experts choose, then the slot of each token that an expert took, or none.
@@ -62,8 +62,8 @@ pub struct Choice {
     pub keys: Buffer<u32>,
     /// `u32[G, 4]`: how far the rounds have come.
     pub progress: Buffer<u32>,
-    /// `u32[G, E]`: the key of each expert's last token.
-    pub last_keys: Buffer<u32>,
+    /// `f32[G, E]`: the key of the last token that each expert would take, for thresholds to follow.
+    pub last_keys: Buffer<f32>,
 }
 
 /// Buffers of routers that add noise to logits; placeholders where they do not.
@@ -289,16 +289,17 @@ impl Batch {
             plan.want(grids, of_router(s.rounds > 0, 8 * (s.rounds + 1)));
         }
         let experts_choose = s.chooses == Chooses::Experts;
+        let named = experts_choose || s.thresholds > 0;
         let pairs = volume(&[tokens, s.experts]);
         let lines = match s.chooses {
             Chooses::Experts => volume(&[4, s.groups, s.experts, dims.slots.min(dims.group_tokens) as usize]),
             _ => volume(&[2, tokens, s.k]),
         };
         plan.want("the lines", of_router(experts_choose || s.by_key, lines));
-        plan.want("the pairs", of_router(experts_choose, pairs));
-        plan.want("the experts' keys", of_router(experts_choose, pairs));
-        plan.want("the rounds' progress", of_router(experts_choose, 4 * s.groups));
-        plan.want("the last keys", of_router(experts_choose, s.groups * s.experts));
+        plan.want("the pairs", of_router(named, pairs));
+        plan.want("the experts' keys", of_router(named, pairs));
+        plan.want("the rounds' progress", of_router(named, 4 * s.groups));
+        plan.want("the last keys", of_router(s.thresholds > 0, s.groups * s.experts));
         plan.want("the noise", [volume(&[tokens, s.draws])]);
         plan.want("the logits without noise", of_router(s.noisy, pairs));
         plan.want("the odds", of_router(s.noisy, volume(&[2, pairs])));

@@ -16,6 +16,7 @@ pub struct Packed {
     pub w_out: Vec<f32>,
     pub b_out: Vec<f32>,
     pub embedding: Vec<f32>,
+    pub thresholds: Vec<f32>,
 }
 
 /// Where a hidden unit of w1 (`half` 0) or w3 (`half` 1) lies among the rows of `w_in`.
@@ -35,6 +36,7 @@ fn runs(config: &LayerConfig, mut run: impl FnMut(&'static str, usize, Side, usi
     for task in 0..s.tasks {
         run("taskEmbedding", task * d, Side::Embedding, task * s.d, d);
     }
+    run("thresholds", 0, Side::Thresholds, 0, s.thresholds);
     for e in 0..config.noise_rows() {
         run("noise", e * d, Side::Router, (config.router_rows() + e) * s.d, d);
     }
@@ -89,6 +91,7 @@ enum Side {
     Out,
     BiasOut,
     Embedding,
+    Thresholds,
 }
 
 impl Packed {
@@ -101,6 +104,7 @@ impl Packed {
             Side::Out => &mut self.w_out,
             Side::BiasOut => &mut self.b_out,
             Side::Embedding => &mut self.embedding,
+            Side::Thresholds => &mut self.thresholds,
         }
     }
 }
@@ -116,6 +120,7 @@ pub fn pack(config: &LayerConfig, weights: &LayerWeights) -> Packed {
         w_out: vec![0.0; s.weighted() * s.d * s.f],
         b_out: vec![0.0; s.weighted() * s.d],
         embedding: vec![0.0; s.tasks * s.d],
+        thresholds: vec![0.0; s.thresholds],
     };
     runs(config, |name, from, side, to, len| {
         if let Some(values) = weights.get(name) {

@@ -30,6 +30,8 @@ pub struct Parameters {
     pub b_out: Buffer<f32>,
     /// `f32[tasks, d]`: what a router of tasks reads, or a placeholder.
     pub embedding: Buffer<f32>,
+    /// `f32[experts]`: the keys from which on experts take tokens, or a placeholder; as gradients 0.
+    pub thresholds: Buffer<f32>,
 }
 
 impl Parameters {
@@ -52,6 +54,7 @@ impl Parameters {
             ("w2", all.saturating_mul(s.d).saturating_mul(s.f)),
             ("b2", all * s.d),
             ("taskEmbedding", (s.tasks * s.d).max(4)),
+            ("thresholds", s.thresholds.max(4)),
         ];
         let ids = engine.create(&wanted).await?;
         let at = |i: usize| Buffer::new(ids[i], wanted[i].1);
@@ -66,11 +69,12 @@ impl Parameters {
             w_out: at(7),
             b_out: at(8),
             embedding: at(9),
+            thresholds: at(10),
         })
     }
 
     /// All buffers.
-    pub fn buffers(&self) -> [BufferId; 10] {
+    pub fn buffers(&self) -> [BufferId; 11] {
         let p = self;
         [
             p.router.id,
@@ -83,6 +87,7 @@ impl Parameters {
             p.w_out.id,
             p.b_out.id,
             p.embedding.id,
+            p.thresholds.id,
         ]
     }
 }

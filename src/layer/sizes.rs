@@ -38,6 +38,8 @@ pub struct Sizes {
     pub draws: usize,
     /// Who chooses.
     pub chooses: Chooses,
+    /// Experts that admit tokens by thresholds: all or none.
+    pub thresholds: usize,
     /// Words of state that the router's kernels leave for each group.
     pub state: usize,
     /// Whether assignments are served by key.
@@ -83,6 +85,7 @@ impl Sizes {
             noisy: config.router.adds_noise(),
             draws: drawn(true).max(drawn(false)),
             chooses: config.router.chooses(),
+            thresholds: if config.router.thresholds().is_some() { config.experts } else { 0 },
             state: router::state_words(config),
             by_key: Switches(config).by_key(),
             rounds: router::rounds(config),

@@ -3,6 +3,7 @@
 //! # Source
 //! Fedus, Dean, Zoph 2022, the section on routing.
 
+mod thresholds;
 mod top_k;
 
 use super::policy;
@@ -24,12 +25,14 @@ pub(super) struct Choices {
     pub(super) weights: Option<Vec<Vec<f64>>>,
     /// `[T]`: experts that each token named, of a router whose experts choose among those.
     pub(super) named: Option<Vec<Vec<usize>>>,
+    /// `[E]`: thresholds after a pass in training, of a router whose experts have some.
+    pub(super) thresholds: Option<Vec<f64>>,
 }
 
 impl Choices {
     /// Of tokens that choose by themselves.
     pub(super) fn by_tokens(experts: Vec<Vec<usize>>) -> Self {
-        Choices { experts, places: None, weights: None, named: None }
+        Choices { experts, places: None, weights: None, named: None, thresholds: None }
     }
 
     /// Of experts that choose, one plan a group.
@@ -44,7 +47,7 @@ impl Choices {
                 places.push(at);
             }
         }
-        Choices { experts, places: Some(places), weights: None, named: None }
+        Choices { places: Some(places), ..Choices::by_tokens(experts) }
     }
 }
 
@@ -84,14 +87,18 @@ impl Draws<'_> {
 }
 
 /// The choices of `tokens` tokens in groups of `group_tokens`; `logits`: `f64[T, E]`, those that
-/// choices are made by; `scores`: `f64[T, E]`; both empty where nothing is scored.
+/// choices are made by; `scores`: `f64[T, E]`; both empty where nothing is scored; `thresholds`: `f64[E]` of experts that have some.
 pub(super) fn choices(
     config: &LayerConfig,
     setting: Setting,
     (tokens, group_tokens): (usize, usize),
     logits: &[f64],
     scores: &[f64],
+    thresholds: Option<&[f64]>,
 ) -> Result<Choices, Error> {
+    if let Some(before) = thresholds {
+        return Ok(thresholds::choices(config, setting, group_tokens, Scores::new(logits, config.experts), before));
+    }
     let e = config.experts;
     let labels = setting.labels.unwrap_or(&Labels::NONE);
     let groups = |of: &'_ [f64]| -> Vec<Vec<f64>> { of.chunks(group_tokens.max(1) * e).map(<[f64]>::to_vec).collect() };

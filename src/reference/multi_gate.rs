@@ -96,6 +96,7 @@ pub(super) fn forward(
         losses,
         traffic,
         capacity,
+        thresholds: None,
         noise,
         noisy: None,
         temperature: 1.0,

@@ -110,7 +110,7 @@ pub(super) fn record_backward(rec: &mut Recording, dims: Dims, (b, d_logits): (&
 }
 
 /// The tokens' nominations and the experts' keys, or, by `again`, keys anew.
-fn record_keys(step: &mut Step, rules: Rules, again: u32) {
+pub(super) fn record_keys(step: &mut Step, rules: Rules, again: u32) {
     let (b, c) = (step.batch, step.batch.choice);
     let pairs = Grid::linear(step.tokens() * step.dims.experts as usize);
     let constants = vec![
@@ -130,20 +130,31 @@ fn record_round(step: &mut Step, rules: Rules) {
     let (b, c) = (step.batch, step.batch.choice);
     let constants = Constants(vec![("IMMEDIATE", u32::from(rules.immediate()))]);
     let buffers = vec![c.keys.id, c.pairs.id, b.counts.id, c.progress.id];
-    // where tokens answer for good each round has candidates of its own; else it depends on the one before
-    let direct = step.dims.iteration == 0 || rules.immediate();
-    let (round, [written, next]) = (step.dims.iteration, b.grids_of_round(step.dims.iteration));
-    let grid = |half: u32, known: Grid| if direct { known } else { Grid::written(written, 2 * round + half) };
-    step.dispatch(&CHOOSE, constants, buffers, grid(0, of_experts(step)));
+    step.dispatch(&CHOOSE, constants, buffers, grid_of_round(step, rules, 0, of_experts(step)));
+    record_answer(step, rules);
+}
+
+/// The tokens' turn, if there are any that may have something to answer.
+pub(super) fn record_answer(step: &mut Step, rules: Rules) {
+    let (b, c) = (step.batch, step.batch.choice);
     let finality = match rules.answer {
         Answer::All => return,
         Answer::Best => 0,
         Answer::Closing => 1,
         Answer::First => 2,
     };
+    let [_, next] = b.grids_of_round(step.dims.iteration);
     let buffers = vec![b.router.id, c.pairs.id, b.counts.id, c.progress.id, next.id];
     let constants = Constants(vec![("FINAL", finality), ("BY_SCORE", u32::from(rules.by_score))]);
-    step.dispatch(&SETTLE, constants, buffers, grid(1, Grid::over(step.tokens())));
+    step.dispatch(&SETTLE, constants, buffers, grid_of_round(step, rules, 1, Grid::over(step.tokens())));
+}
+
+/// The grid of the experts' turn (`half` 0) or the tokens' (1) in this round: `known` where nothing can have made the round needless.
+fn grid_of_round(step: &Step, rules: Rules, half: u32, known: Grid) -> Grid {
+    let round = step.dims.iteration;
+    let [written, _] = step.batch.grids_of_round(round);
+    // where tokens answer for good each round has candidates of its own; else it depends on the one before
+    if round == 0 || rules.immediate() { known } else { Grid::written(written, 2 * round + half) }
 }
 
 /// One place more for an expert of each group that is left short, if there is one.
@@ -158,19 +169,19 @@ fn record_repair(step: &mut Step) {
 /// The slots of the tokens that experts have.
 fn record_lines(step: &mut Step, rules: Rules) {
     let (b, c) = (step.batch, step.batch.choice);
-    let buffers = vec![c.keys.id, c.pairs.id, b.lines.id, c.progress.id, b.solver.id, c.last_keys.id];
+    let buffers = vec![c.keys.id, c.pairs.id, b.lines.id, c.progress.id, b.solver.id];
     let constants = Constants(vec![("BY_ROUND", u32::from(rules.immediate()))]);
     step.dispatch(&LINE_UP, constants, buffers, of_experts(step));
 }
 
 /// The experts' choices by token.
-fn record_taken(step: &mut Step) {
+pub(super) fn record_taken(step: &mut Step) {
     let b = step.batch;
     let buffers = vec![b.choice.pairs.id, b.router.id, b.expert_of.id, b.chosen.id, b.place_in_block.id];
     step.dispatch(&TAKEN, Constants::default(), buffers, Grid::over(step.tokens()));
 }
 
 /// A workgroup for each expert and group.
-fn of_experts(step: &Step) -> Grid {
+pub(super) fn of_experts(step: &Step) -> Grid {
     Grid::Direct([step.dims.experts, step.dims.groups, 1])
 }

@@ -19,6 +19,7 @@ mod solver;
 mod switches;
 mod task;
 mod thor;
+mod thresholds;
 mod token_then_expert;
 mod top_k;
 
@@ -162,6 +163,13 @@ pub(crate) fn record_backward(
 
 /// The dispatches' uniform, with the settings that only the router's own kernels read.
 pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> Dims {
+    let dims = match router.thresholds() {
+        Some(thresholds) => {
+            let quota = router.quota(dims.group_tokens as usize, dims.experts as usize) as u32;
+            Dims { quota, decay: thresholds.decay, ..dims }
+        }
+        None => dims,
+    };
     match router {
         RouterConfig::TopK(router) => {
             let (expert_groups, group_limit) = (router.expert_groups as u32, router.group_limit as u32);

@@ -3,11 +3,11 @@
 //! # Source
 //! See [`TokenThenExpert`].
 
-use super::Step;
 use super::matching::{self, ARRIVAL, Answer, LOGIT, MARGIN, REGRET, Rules, SCORE};
+use super::{Step, thresholds};
 use crate::config::{Key, TokenThenExpert};
 
-/// Nominations, then rounds in which experts take tokens and tokens answer.
+/// Nominations, then rounds in which experts take tokens and tokens answer; or experts that take them one at a time.
 pub(super) fn record(step: &mut Step, router: &TokenThenExpert) {
     let answer = match router {
         TokenThenExpert { immediate: true, .. } => Answer::First,
@@ -18,13 +18,16 @@ pub(super) fn record(step: &mut Step, router: &TokenThenExpert) {
     let key = match router.key {
         Key::Prob => SCORE,
         Key::Logit => LOGIT,
-        Key::Regret if !router.deferred => REGRET,
+        Key::Regret if !router.deferred && router.causal.is_none() => REGRET,
         Key::Margin | Key::Regret => MARGIN,
         Key::Arrival => ARRIVAL,
     };
     let counted = step.config.router.handshake().is_some() && !step.config.stays();
-    let rounds = router.rounds;
     // where every expert is named, ranks tell only who is asked first
     let ranked = router.immediate || router.nominate < step.config.experts;
-    matching::record(step, Rules { key, ranked, counted, rounds, answer, ..Rules::ONE_LOOK });
+    let rules = Rules { key, ranked, counted, rounds: router.rounds, answer, ..Rules::ONE_LOOK };
+    match router.causal {
+        Some(_) => thresholds::record(step, rules),
+        None => matching::record(step, rules),
+    }
 }

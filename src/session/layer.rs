@@ -78,6 +78,7 @@ impl MoeLayer {
         rec.upload(self.weights.w_out, packed.w_out);
         rec.upload(self.weights.b_out, packed.b_out);
         rec.upload(self.weights.embedding, packed.embedding);
+        rec.upload(self.weights.thresholds, packed.thresholds);
         self.engine.run(&rec).await.map(drop)
     }
 
@@ -380,7 +381,7 @@ fn in_order<T: Copy>(places: Option<&[u32]>, rows: Vec<T>) -> Vec<T> {
 }
 
 pub(super) fn download(rec: &mut Recording, p: &Parameters) {
-    for buffer in [p.router, p.router_bias, p.w_in, p.b_in, p.w_out, p.b_out, p.embedding] {
+    for buffer in [p.router, p.router_bias, p.w_in, p.b_in, p.w_out, p.b_out, p.embedding, p.thresholds] {
         rec.download(buffer);
     }
 }
@@ -394,5 +395,6 @@ pub(super) fn take(downloads: &mut Downloads, p: &Parameters) -> Packed {
         w_out: downloads.take(p.w_out),
         b_out: downloads.take(p.b_out),
         embedding: downloads.take(p.embedding),
+        thresholds: downloads.take(p.thresholds),
     }
 }

@@ -11,7 +11,7 @@ pub fn noise(seed: u64, stream: u32, len: usize) -> Vec<f32> {
 }
 
 /// Weights of a layer, all arrays different from zero within the experts' widths, biases included; logits spread over a few
-/// units.
+/// units, thresholds over what an expert's share may be.
 pub fn weights(config: &LayerConfig, seed: u64) -> LayerWeights {
     Weights::build(config, |name, len| {
         let stream = 100 + NAMES.iter().position(|known| *known == name).unwrap_or(0) as u32;
@@ -26,7 +26,11 @@ pub fn weights(config: &LayerConfig, seed: u64) -> LayerWeights {
             "routerBias" | "b1" | "b2" | "b3" => 0.5,
             _ => 1.5 / (width as f32).sqrt(),
         };
-        let value = |(i, v): (usize, f32)| if beyond_width(config, name, i).is_some() { 0.0 } else { size * v };
+        let value = |(i, v): (usize, f32)| match name {
+            _ if beyond_width(config, name, i).is_some() => 0.0,
+            "thresholds" => (0.5 + 0.5 * v) / config.experts as f32,
+            _ => size * v,
+        };
         noise(seed, stream, len).into_iter().enumerate().map(value).collect()
     })
 }

@@ -3,7 +3,7 @@
 use webmoe::config::{
     Across, Activation, Base, Capacity, DenseGate, DenseToSparse, ExpertChoice, Exploration, Key, LayerConfig,
     MultiGate, Noise, NoisyTopK, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert,
-    Slots, SoftmaxOver, TokenThenExpert, TopK,
+    Slots, SoftmaxOver, Thresholds, TokenThenExpert, TopK,
 };
 use webmoe::labels::Labels;
 use webmoe::reference::{Setting, backward_exact, forward_exact};
@@ -253,6 +253,18 @@ fn gradients_are_right_for_balanced_assignment_whose_scores_have_none() {
             let config = LayerConfig { activation: Activation::Gelu, shared_expert, residual, ..layer };
             assert_differences_agree(&format!("{config:?}"), &config);
         }
+    }
+}
+
+#[test]
+fn gradients_are_right_for_experts_that_admit_by_thresholds() {
+    let causal = Some(Thresholds::default());
+    let few = ExpertChoice { causal, max_experts_per_token: Some(2), ..ExpertChoice::new(1.0) };
+    let named = TokenThenExpert { causal, renormalize: true, key: Key::Logit, ..TokenThenExpert::new(3) };
+    for router in [RouterConfig::ExpertChoice(few), RouterConfig::TokenThenExpert(named)] {
+        let loss_weights = [("z".to_owned(), 0.3), ("importance".to_owned(), 0.2)].into();
+        let layer = LayerConfig { groups: 2, router_bias: true, loss_weights, ..LayerConfig::new(4, 5, 4, router) };
+        assert_differences_agree(&format!("{layer:?}"), &layer);
     }
 }
 

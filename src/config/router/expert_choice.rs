@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::thresholds::{Thresholds, check_quota};
 use super::{Chooses, Gate, Router};
 use crate::config::LayerConfig;
 use crate::config::check::{check_factor, check_own_slots, invalid, whole};
@@ -41,6 +42,10 @@ pub struct ExpertChoice {
     pub max_experts_per_token: Option<usize>,
     /// Rounds in which tokens that more than `b` experts took give some back; read with `max_experts_per_token` alone.
     pub rounds: usize,
+    /// The causal form: experts take whoever reaches their threshold, which follows the score of the `c`-th, and a token keeps its
+    /// best `b`. Loads are no longer exact; the layer's capacity holds, if it has one.
+    #[serde(flatten)]
+    pub causal: Option<Thresholds>,
 }
 
 impl ExpertChoice {
@@ -52,6 +57,7 @@ impl ExpertChoice {
             softmax_over: Across::Experts,
             max_experts_per_token: None,
             rounds: 64,
+            causal: None,
         }
     }
 
@@ -68,6 +74,7 @@ impl ExpertChoice {
             softmax_over: f.choice("softmaxOver", &over)?.unwrap_or(defaults.softmax_over),
             max_experts_per_token: f.whole("maxExpertsPerToken", EXPERTS)?,
             rounds: f.whole("rounds", ITERATIONS)?.unwrap_or(defaults.rounds),
+            causal: Thresholds::read(&mut f)?,
             ..defaults
         };
         f.finish()?;
@@ -85,14 +92,22 @@ impl Router for ExpertChoice {
     }
 
     fn chooses(&self) -> Chooses {
-        Chooses::Experts
+        if self.causal.is_some() { Chooses::Tokens } else { Chooses::Experts }
     }
 
-    /// Never more than there are tokens.
     fn own_slots(&self, tokens: usize, experts: usize) -> Option<usize> {
+        self.causal.is_none().then(|| self.quota(tokens, experts))
+    }
+
+    fn thresholds(&self) -> Option<Thresholds> {
+        self.causal
+    }
+
+    /// `c`: never more than there are tokens.
+    fn quota(&self, tokens: usize, experts: usize) -> usize {
         let by_factor = (tokens as f64 * self.capacity_factor / experts as f64).ceil() as usize;
         let within = self.bound(experts).map_or(usize::MAX, |b| (volume(b, tokens) / experts as u64) as usize);
-        Some(self.slots.unwrap_or(by_factor.min(within)).min(tokens))
+        self.slots.unwrap_or(by_factor.min(within)).min(tokens)
     }
 
     fn over_tokens(&self) -> bool {
@@ -118,11 +133,17 @@ impl Router for ExpertChoice {
                 return Err(invalid("router.capacityFactor", self.capacity_factor, &wanted));
             }
         }
-        check_own_slots(layer)
+        let Some(thresholds) = self.causal else { return check_own_slots(layer) };
+        if self.over_tokens() {
+            let wanted = "\"experts\" beside `causal`: a share of an expert's tokens depends on all of them";
+            return Err(invalid("router.softmaxOver", "tokens", wanted));
+        }
+        check_quota(self.slots)?;
+        thresholds.check(layer)
     }
 
     fn check_group(&self, tokens: usize, experts: usize) -> Result<(), Error> {
-        let (slots, Some(most)) = (self.own_slots(tokens, experts).unwrap_or(0), self.bound(experts)) else {
+        let (Some(slots), Some(most)) = (self.own_slots(tokens, experts), self.bound(experts)) else {
             return Ok(());
         };
         let (places, found) = (volume(slots, experts), volume(most, tokens));

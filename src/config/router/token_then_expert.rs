@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::thresholds::{Thresholds, check_quota};
 use super::{Chooses, Gate, Renormalize, Router};
 use crate::config::LayerConfig;
 use crate::config::check::{check_factor, check_own_slots, invalid, real, whole};
@@ -71,6 +72,11 @@ pub struct TokenThenExpert {
     pub renormalize: bool,
     /// Whose tokens an expert chooses among.
     pub exchange: Negotiation,
+    /// The causal form: experts take whoever named them and reaches their threshold, which follows the key of the `C`-th, and a token
+    /// keeps its best `k`, in one round. An expert that fewer than `C` name lets its threshold follow the least key of all tokens.
+    /// `C` is no bound then; the layer's capacity holds, if it has one. [`Key::Regret`] is [`Key::Margin`] here.
+    #[serde(flatten)]
+    pub causal: Option<Thresholds>,
 }
 
 impl TokenThenExpert {
@@ -91,6 +97,7 @@ impl TokenThenExpert {
             slots: None,
             renormalize: false,
             exchange: Negotiation::Local,
+            causal: None,
         }
     }
 
@@ -137,9 +144,31 @@ impl TokenThenExpert {
             slots: f.whole("slots", SLOTS)?,
             renormalize: f.flag("renormalize")?.unwrap_or(defaults.renormalize),
             exchange: f.choice("exchange", &exchanges)?.unwrap_or(defaults.exchange),
+            causal: Thresholds::read(&mut f)?,
         };
         f.finish()?;
         Ok(router)
+    }
+
+    /// Checks that nothing but thresholds decides, if there are any.
+    fn check_causal(&self, thresholds: Thresholds, layer: &LayerConfig) -> Result<(), Error> {
+        let alone = |field: &str, got: &str, wanted: &str| {
+            Err(invalid(&format!("router.{field}"), got, &format!("{wanted} beside `causal`")))
+        };
+        match self {
+            TokenThenExpert { deferred: true, .. } => alone("deferred", "true", "false: nobody is asked twice"),
+            TokenThenExpert { immediate: true, .. } => alone("immediate", "true", "false: nobody is asked twice"),
+            TokenThenExpert { rounds: 2.., .. } => {
+                alone("rounds", &self.rounds.to_string(), "1: nobody is asked twice")
+            }
+            TokenThenExpert { key: Key::Arrival, .. } => {
+                alone("key", "arrival", "another: a threshold tells keys apart, and by arrival all are equal")
+            }
+            TokenThenExpert { exchange: Negotiation::Handshake, .. } => {
+                alone("exchange", "handshake", "\"local\": a token knows by the thresholds who takes it")
+            }
+            _ => check_quota(self.slots).and_then(|()| thresholds.check(layer)),
+        }
     }
 
     fn check_rounds(&self) -> Result<(), Error> {
@@ -169,7 +198,7 @@ impl Router for TokenThenExpert {
     }
 
     fn chooses(&self) -> Chooses {
-        Chooses::Experts
+        if self.causal.is_some() { Chooses::Tokens } else { Chooses::Experts }
     }
 
     /// No loss is needed: an expert is never over-filled, though it may be under-filled.
@@ -178,8 +207,17 @@ impl Router for TokenThenExpert {
     }
 
     fn own_slots(&self, tokens: usize, experts: usize) -> Option<usize> {
+        self.causal.is_none().then(|| self.quota(tokens, experts))
+    }
+
+    fn thresholds(&self) -> Option<Thresholds> {
+        self.causal
+    }
+
+    /// `C`: never more than there are tokens.
+    fn quota(&self, tokens: usize, experts: usize) -> usize {
         let by_factor = (tokens as f64 * self.k as f64 * self.capacity_factor / experts as f64).ceil();
-        Some(self.slots.unwrap_or(by_factor as usize).min(tokens))
+        self.slots.unwrap_or(by_factor as usize).min(tokens)
     }
 
     fn handshake(&self) -> Option<usize> {
@@ -201,6 +239,9 @@ impl Router for TokenThenExpert {
         self.check_rounds()?;
         check_factor("router.capacityFactor", self.capacity_factor)?;
         whole("router.slots", self.slots.unwrap_or(0), SLOTS)?;
-        check_own_slots(layer)
+        match self.causal {
+            Some(thresholds) => self.check_causal(thresholds, layer),
+            None => check_own_slots(layer),
+        }
     }
 }

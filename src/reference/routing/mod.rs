@@ -9,6 +9,7 @@ pub mod expert_choice;
 pub mod no_token_left_behind;
 pub mod noisy_top_k;
 pub mod sinkhorn;
+pub mod thresholds;
 pub mod token_then_expert;
 
 use std::cmp::Ordering;

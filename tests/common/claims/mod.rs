@@ -14,7 +14,7 @@ pub mod training;
 
 pub use routers::{
     base, dense_to_sparse, domain, expert_choice, hash, language, multi_gate, noisy_top_k, reinforce, sinkhorn, task,
-    thor, token_then_expert, top_k,
+    thor, thresholds, token_then_expert, top_k,
 };
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
@@ -122,6 +122,11 @@ macro_rules! on_every_engine {
             token_then_expert::the_rounds_tell_how_they_ended,
             token_then_expert::with_a_handshake_experts_choose_over_all_devices,
             token_then_expert::a_handshake_is_two_exchanges_of_numbers_and_then_no_row_for_nothing,
+            thresholds::thresholds_agree_with_the_oracle,
+            thresholds::thresholds_follow_the_batches_as_the_oracles_do,
+            thresholds::where_batches_repeat_thresholds_choose_as_experts_do,
+            thresholds::thresholds_are_set_by_training_alone,
+            thresholds::no_gradient_moves_a_threshold,
             multi_gate::multi_gate_agrees_with_the_oracle,
             multi_gate::with_one_task_it_is_a_soft_mixture,
             multi_gate::equal_gates_give_every_task_the_same_bits,

@@ -8,6 +8,7 @@ mod multi_gate;
 mod noisy_top_k;
 mod reinforce;
 mod thor;
+mod thresholds;
 mod token_then_expert;
 mod top_k;
 

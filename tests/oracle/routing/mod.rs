@@ -9,6 +9,7 @@ mod noisy_top_k;
 mod optimum;
 mod recorded;
 mod sinkhorn;
+mod thresholds;
 mod token_then_expert;
 
 use webmoe::reference::routing::{Plan, Scores};

@@ -34,6 +34,7 @@ const LAYERS = {
   "expertChoice by slots": { router: { kind: "expertChoice", slots: 3 } },
   "expertChoice over tokens": { router: { kind: "expertChoice", capacityFactor: 1, softmaxOver: "tokens" } },
   "expertChoice of two a token": { router: { kind: "expertChoice", maxExpertsPerToken: 2 } },
+  "expertChoice by thresholds": { router: { kind: "expertChoice", maxExpertsPerToken: 2, causal: "threshold", thresholdDecay: 0.5 } },
   "base": { router: { kind: "base", shuffle: false } },
   "base, stopped": { router: { kind: "base", shuffle: false, iterations: 1 } },
   "base, shuffled": { router: { kind: "base" }, groups: 4, mesh: { devices: 2 } },
@@ -60,6 +61,10 @@ const LAYERS = {
   "language by target": { router: { kind: "language", by: "target" }, options: { targetLanguage: domain } },
   "tokenThenExpert": { router: { kind: "tokenThenExpert", nominate: 2 } },
   "tokenThenExpert, deferred": { router: { kind: "tokenThenExpert", nominate: 3, k: 1, key: "margin", deferred: true, rounds: 20 } },
+  "tokenThenExpert by thresholds": {
+    router: { kind: "tokenThenExpert", nominate: 3, k: 2, slots: 4, causal: "threshold" },
+    capacity: { slots: 6, order: "token" },
+  },
   "tokenThenExpert, no token left behind": {
     router: { kind: "tokenThenExpert", nominate: 3, k: 1, key: "arrival", immediate: true, slots: 4 },
   },
@@ -81,6 +86,18 @@ const CONFIGS = {
   ],
   "noise of no width": [{ router: { kind: "noisyTopK", k: 1, noise: "fixed", noiseStd: 0 } }, "router.noiseStd"],
   "a capacity beside experts that choose": [{ router: { kind: "expertChoice" }, capacity: { slots: 2 } }, "capacity"],
+  "thresholds for shares of all tokens": [
+    { router: { kind: "expertChoice", softmaxOver: "tokens", causal: "threshold" } },
+    "router.softmaxOver",
+  ],
+  "thresholds of those who come first": [
+    { router: { kind: "tokenThenExpert", nominate: 2, key: "arrival", causal: "threshold" } },
+    "router.key",
+  ],
+  "thresholds beside places by weight": [
+    { router: { kind: "expertChoice", causal: "threshold" }, capacity: { slots: 2, priority: "weight" } },
+    "capacity.priority",
+  ],
   "a policy for second choices where there are none": [{ router: { kind: "topK", k: 1, secondPolicy: "none" } }, "router.secondPolicy"],
   "two ways to take as many as needed": [{ router: { kind: "topK", k: 2, topP: 0.5, minScore: 0.1 } }, "router.minScore"],
   "prototypes that do not split the experts": [{ router: { kind: "topK", k: 1, prototypes: 3 } }, "router.prototypes"],
@@ -212,6 +229,23 @@ function claims() {
         });
         await assertCode("no such task", "INVALID_ARGUMENT", () => layer.taskNetwork(4));
         await assertCode("half a task", "INVALID_ARGUMENT", () => layer.taskNetwork(0.5));
+      }),
+    ),
+  );
+  Object.assign(
+    all,
+    everywhere("thresholds are read and set as weights, and training alone moves them", (place) =>
+      withLayer(place, configOf(LAYERS["expertChoice by thresholds"]), async (layer) => {
+        const thresholds = async () => [...(await layer.weights()).thresholds];
+        const none = await thresholds();
+        assert(none.every((threshold) => threshold === Math.fround(-3.4028235e38)), `${none} are none`);
+        await layer.forward(X);
+        assertEqual("after a pass outside training", await thresholds(), none);
+        await layer.forward(X, { train: true });
+        const set = await thresholds();
+        assert(set.every((threshold) => threshold > 0 && threshold < 1), `${set} are shares`);
+        await layer.setWeights({ thresholds: new Float32Array(4).fill(2) });
+        assertEqual("tokens taken", [...(await layer.forward(X)).routing.load], [0, 0, 0, 0]);
       }),
     ),
   );

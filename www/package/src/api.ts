@@ -165,9 +165,12 @@ export type CapacityConfig = (
       slots: number;
     }
 ) & {
-  /** Who keeps a place: the first to come, tokens by their best score, an expert's best, or a random order. */
+  /**
+   * Who keeps a place: the first to come, tokens by their best score, an expert's best, or a random order; with a router's `causal`
+   * only the first to come.
+   */
   priority?: "arrival" | "batch" | "weight" | "random";
-  /** All first choices before second ones, or token by token. */
+  /** All first choices before second ones, or token by token; with a router's `causal` only token by token, which is the default then. */
   order?: "rank" | "token";
 };
 
@@ -322,6 +325,11 @@ export interface LayerWeights {
   noise?: Float32Array;
   /** `[tasks, dModel]`, of a `"task"` layer: what its router reads */
   taskEmbedding?: Float32Array;
+  /**
+   * `[experts]`, with `causal: "threshold"`: the least key of a token that each expert takes; -3.4028235e38, the least number that there
+   * is, where no pass in training has set one. `forward` in training moves them; their gradient is 0.
+   */
+  thresholds?: Float32Array;
 }
 
 /** The experts of one task. */

@@ -101,6 +101,16 @@ export interface ExpertChoiceRouterConfig {
   maxExpertsPerToken?: number;
   /** Rounds, up to 1000, in which tokens give back experts beyond `maxExpertsPerToken`; default 64. */
   rounds?: number;
+  /**
+   * `"threshold"`: an expert takes every token whose score reaches its threshold, so that no token's experts depend on later ones, as a
+   * causal language model needs it; with `maxExpertsPerToken` a token keeps its best. Thresholds are the array `thresholds` of the
+   * weights; each is a running mean of the score of the last token that the expert would have taken of past batches in training. A
+   * pass in training goes by those from before it; outside training they are only read. Until there is one, every token is taken.
+   * Loads are only about even then; the layer's `capacity` holds, by arrival, token by token. With `softmaxOver: "experts"` alone.
+   */
+  causal?: "threshold";
+  /** What a batch leaves of a threshold, at least 0 and below 1; default 0.99. */
+  thresholdDecay?: number;
 }
 
 /**
@@ -195,6 +205,15 @@ export interface TokenThenExpertRouterConfig {
    * those that were accepted. Groups are then one by default, and may be any divisor of the devices. Default `"local"`.
    */
   exchange?: "local" | "handshake";
+  /**
+   * `"threshold"`: an expert takes whoever named it with a key that reaches its threshold, as with expert choice, and a token keeps its
+   * best `k`. A threshold follows the key of the last of the expert's places, or the least key of all tokens where too few named it;
+   * those places bound nothing then, the layer's `capacity` does. In one round, `"local"`, and not with the key `"arrival"`;
+   * `"regret"` is `"margin"`.
+   */
+  causal?: "threshold";
+  /** What a batch leaves of a threshold, at least 0 and below 1; default 0.99. */
+  thresholdDecay?: number;
 }
 
 /**

@@ -12,16 +12,17 @@ use webmoe::session::{ForwardOptions, Read};
 use super::super::super::engine::{layer, layer_of};
 use super::super::super::inputs::{bits, tokens, weights};
 use super::super::super::trial::{Trial, check_trials};
-use super::{layer_with, routing, run};
+use super::{layer_with, routing, run, thresholds};
 
 /// Layers of every form of it.
 pub fn examples(experts: usize) -> Vec<LayerConfig> {
     let over_tokens = ExpertChoice { slots: Some(3), softmax_over: Across::Tokens, ..ExpertChoice::new(1.0) };
-    vec![
+    let ranked = [
         layer_with(experts, expert_choice(3)),
         layer_with(experts, RouterConfig::ExpertChoice(over_tokens)),
         layer_with(experts, bound(ExpertChoice { rounds: 3, ..ExpertChoice::new(1.0) }, 2)),
-    ]
+    ];
+    ranked.into_iter().chain(thresholds::examples_of_choice(experts)).collect()
 }
 
 fn expert_choice(slots: usize) -> RouterConfig {

@@ -18,7 +18,7 @@ use super::super::super::engine::{Passes, layer_of, run as run_case};
 use super::super::super::families::combine;
 use super::super::super::inputs::{tokens, weights};
 use super::super::super::trial::{Trial, check_trials};
-use super::{bounded, layer_with, routing, run};
+use super::{bounded, layer_with, routing, run, thresholds};
 
 /// Layers of every form of it.
 pub fn examples(experts: usize) -> Vec<LayerConfig> {
@@ -36,7 +36,7 @@ pub fn examples(experts: usize) -> Vec<LayerConfig> {
             ..with(3, 3)
         },
     ];
-    all.into_iter().map(|router| layer(experts, router)).collect()
+    all.into_iter().map(|router| layer(experts, router)).chain(thresholds::examples_of_names(experts)).collect()
 }
 
 fn with(nominate: usize, slots: usize) -> TokenThenExpert {

@@ -66,8 +66,8 @@ export function slotsOf(settings: Settings, tokens: number, k: number): Slots | 
   const { router, capacity, experts, factor, per, round, slots } = settings;
   const { values, groups } = fit(settings);
   const inGroup = tokens / groups;
-  const own = kindOf(router.kind).slots?.(values, inGroup, experts);
-  if (own) return own;
+  const { slots: own } = kindOf(router.kind);
+  if (own) return own(values, inGroup, experts);
   if (capacity === "dropless") return null;
   if (capacity === "slots") return { slots, sum: `${slots} (fixed)` };
   const share = (inGroup / experts) * factor * (per === "assignment" ? k : 1);

@@ -1,7 +1,7 @@
 /** What the page reads out of a snapshot. */
 
 import { kindOf } from "../routers";
-import type { RouterKind, Values } from "../routers/kind";
+import { comparing, type Compares, type RouterKind, type Values } from "../routers/kind";
 import type { Snapshot } from "./pass";
 import { slotsOf } from "./layer";
 import { fit } from "./settings";
@@ -28,6 +28,8 @@ export interface Reading {
   router: RouterKind;
   /** The router's settings. */
   values: Values;
+  /** What it compares a score with. */
+  compares: Compares;
   tokens: number;
   experts: number;
   devices: number;
@@ -58,6 +60,7 @@ export interface Reading {
 export function read({ settings, batch, output: { routing, scores } }: Snapshot): Reading {
   const { values, devices, groups } = fit(settings);
   const { experts } = settings;
+  const router = kindOf(settings.router.kind);
   const tokens = batch.tokens.length;
   const deviceOfToken = (token: number) => Math.floor(token / (tokens / devices));
   const deviceOfExpert = (expert: number) => Math.floor(expert / (experts / devices));
@@ -83,8 +86,9 @@ export function read({ settings, batch, output: { routing, scores } }: Snapshot)
   const limit = slotsOf(settings, tokens, routing.slots);
   const served = choices.map((own) => own.filter((choice) => choice.kept).length);
   return {
-    router: kindOf(settings.router.kind),
+    router,
     values,
+    compares: comparing(router, values),
     tokens,
     experts,
     devices,

@@ -19,7 +19,7 @@ export interface Seams {
   every: number;
 }
 
-export function seamsOf({ router: { compares }, groups, tokens }: Reading): Seams {
+export function seamsOf({ compares, groups, tokens }: Reading): Seams {
   return {
     betweenRows: compares === "row" || compares === "columnThenRow" || compares === "nothing",
     betweenColumns: compares !== "row" && compares !== "whole",
@@ -30,7 +30,7 @@ export function seamsOf({ router: { compares }, groups, tokens }: Reading): Seam
 /** The boxes within which what is pointed at was compared; `null` where the pointer tells nothing of that. */
 export function comparedWith(focus: Focus | null, reading: Reading): Box[] | null {
   if (focus?.kind !== "token" && focus?.kind !== "expert") return null;
-  const { router: { compares }, experts, groups, tokens, choices } = reading;
+  const { compares, experts, groups, tokens, choices } = reading;
   const inGroup = tokens / groups;
   const column = (token: number): Box => ({ row: 0, column: token, rows: experts, columns: 1 });
   const row = (expert: number, group: number): Box => ({ row: expert, column: group * inGroup, rows: 1, columns: inGroup });

@@ -14,7 +14,7 @@ export function tellComparedWith(focus: Focus, reading: Reading): string {
   return "";
 }
 
-function tokenWith({ expert }: Focus, { router: { compares }, experts, groups, tokens, values, slots, router }: Reading): string {
+function tokenWith({ expert }: Focus, { compares, experts, groups, tokens, values, slots, router }: Reading): string {
   const inGroup = tokens / groups;
   const others = `${counted(inGroup - 1, "other token")} of its group`;
   const who = expert === undefined ? "Every expert" : `Expert ${expert}`;
@@ -42,7 +42,7 @@ function outcome(token: number, { choices }: Reading): string {
   return kept.length === 0 ? `No expert serves it.${full}` : `It goes to ${named(kept)}.${full}`;
 }
 
-function expertWith(expert: number, { router: { compares }, choices, experts, groups, tokens, slots }: Reading): string {
+function expertWith(expert: number, { compares, choices, experts, groups, tokens, slots }: Reading): string {
   const inGroup = tokens / groups;
   const own = choices.flat().filter((choice) => choice.expert === expert);
   const kept = own.filter((choice) => choice.kept).length;

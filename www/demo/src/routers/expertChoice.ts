@@ -1,12 +1,15 @@
 import type { ExpertChoiceRouterConfig } from "webmoe";
 import { number, word, type RouterKind, type Values } from "./kind";
-import { best } from "./shared";
+import { best, byThresholds, causal } from "./shared";
 
 /** Experts that a token may have. */
 const most = (values: Values): number => (values.most === "all" ? Infinity : number(values, "most"));
 
 /** Experts for each token on average: no more than one may have. */
 const factorOf = (values: Values): number => Math.min(number(values, "capacityFactor"), most(values));
+
+/** Whether no token's experts depend on later tokens. */
+const isCausal = (values: Values): boolean => byThresholds(values) && values.softmaxOver === "experts";
 
 export const expertChoice: RouterKind = {
   kind: "expertChoice",
@@ -44,21 +47,31 @@ export const expertChoice: RouterKind = {
         { value: "1", label: "1" },
       ],
     },
+    // a share of all tokens of a group depends on later ones
+    { ...causal, shown: (values) => values.softmaxOver === "experts" },
   ],
-  compares: "row",
+  compares: (values) => {
+    if (!isCausal(values)) return "row";
+    return most(values) < Infinity ? "column" : "nothing";
+  },
   losses: ["z"],
   config: (values): ExpertChoiceRouterConfig => ({
     kind: "expertChoice",
     capacityFactor: factorOf(values),
     softmaxOver: word(values, "softmaxOver"),
     ...(most(values) < Infinity && { maxExpertsPerToken: most(values) }),
+    ...(isCausal(values) && { causal: "threshold" }),
   }),
   slots: (values, tokens, experts) => {
+    if (isCausal(values)) return null;
     const factor = factorOf(values);
     if (most(values) < experts && Math.ceil((tokens * factor) / experts) * experts > most(values) * tokens) {
       return { slots: Math.floor((most(values) * tokens) / experts), sum: `⌊${most(values)} × ${tokens} / ${experts}⌋` };
     }
     return { slots: Math.min(Math.ceil((tokens * factor) / experts), tokens), sum: `⌈${tokens} × ${factor} / ${experts}⌉` };
   },
-  tell: (_, slots) => `each expert takes its ${best(slots ?? 0)} of every group’s tokens`,
+  tell: (values, slots) =>
+    isCausal(values)
+      ? "each expert takes every token whose score reaches its threshold"
+      : `each expert takes its ${best(slots ?? 0)} of every group’s tokens`,
 };

@@ -79,7 +79,8 @@ export interface Slots {
 export interface RouterKind {
   kind: RouterConfig["kind"];
   controls: readonly Control[];
-  compares: Compares;
+  /** By its settings, where these decide. */
+  compares: Compares | ((values: Values) => Compares);
   /** Losses that a step of training can follow; none where nothing is learned. */
   losses: readonly ("loadBalance" | "z")[];
   /** Why a step of training would change nothing, where it would not. */
@@ -88,11 +89,14 @@ export interface RouterKind {
   config(values: Values, around: Surroundings): RouterConfig;
   /** What it must be told of the tokens. */
   labels?(values: Values, around: Surroundings): Labels;
-  /** The slots that the router fills itself, of a group of `tokens`; without it the layer's capacity holds. */
-  slots?(values: Values, tokens: number, experts: number): Slots;
+  /** The slots that the router fills itself, of a group of `tokens`, `null` without a limit; without it the layer's capacity holds. */
+  slots?(values: Values, tokens: number, experts: number): Slots | null;
   /** Who takes what: the end of a sentence about the scores, or about the lack of them; `slots` of an expert in each group. */
   tell(values: Values, slots: number | null): string;
 }
+
+/** What a router of these settings compares a score with. */
+export const comparing = ({ compares }: RouterKind, values: Values): Compares => (typeof compares === "function" ? compares(values) : compares);
 
 /** A number among the values. */
 export const number = (values: Values, name: string): number => Number(values[name]);

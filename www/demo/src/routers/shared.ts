@@ -1,6 +1,6 @@
 /** Controls that several routers have. */
 
-import type { Scale, Words } from "./kind";
+import type { Scale, Values, Words } from "./kind";
 
 /** Experts for each token. */
 export const choices = (initial: number): Scale => ({
@@ -25,6 +25,25 @@ export const scoring: Words = {
     { value: "sigmoid", label: "sigmoid" },
   ],
 };
+
+/** Whether experts rank all tokens of a group, later ones included, or go by thresholds. */
+export const causal: Words = {
+  as: "words",
+  name: "causal",
+  label: "Experts take",
+  initial: "ranked",
+  options: [
+    { value: "ranked", label: "the best of all tokens" },
+    { value: "threshold", label: "every token above a threshold" },
+  ],
+  hint:
+    "To know the best of all tokens is to know the later ones, which a model that writes word by word does not. " +
+    "A threshold follows the score of the last token that the expert would have taken of earlier passes, so that loads are only about even: " +
+    "change the text and see.",
+};
+
+/** Whether experts go by thresholds, where they may. */
+export const byThresholds = (values: Values): boolean => values.causal === "threshold";
 
 /** "its best one", "its best 2" */
 export const best = (k: number): string => `best ${k === 1 ? "one" : k}`;

@@ -1,9 +1,15 @@
 import type { TokenThenExpertRouterConfig } from "webmoe";
 import { number, word, type RouterKind, type Values } from "./kind";
-import { best, choices } from "./shared";
+import { best, byThresholds, causal, choices } from "./shared";
 
 /** Experts that a token may keep: never more than it names. */
 const kept = (values: Values): number => Math.min(number(values, "k"), number(values, "nominate"));
+
+/** Whether experts could go by thresholds: by keys that differ, in one look. */
+const mayBeCausal = (values: Values): boolean => values.key !== "arrival" && values.answer === "once";
+
+/** Whether no token's experts depend on later tokens. */
+const isCausal = (values: Values): boolean => byThresholds(values) && mayBeCausal(values);
 
 export const tokenThenExpert: RouterKind = {
   kind: "tokenThenExpert",
@@ -45,6 +51,7 @@ export const tokenThenExpert: RouterKind = {
       ],
       hint: "By the first place in line, with the last of these: no token left behind, as Switch has it.",
     },
+    { ...causal, shown: mayBeCausal },
     {
       as: "scale",
       name: "room",
@@ -55,7 +62,7 @@ export const tokenThenExpert: RouterKind = {
       step: 0.25,
     },
   ],
-  compares: "columnThenRow",
+  compares: (values) => (isCausal(values) ? "column" : "columnThenRow"),
   losses: ["z"],
   config: (values): TokenThenExpertRouterConfig => ({
     kind: "tokenThenExpert",
@@ -64,16 +71,20 @@ export const tokenThenExpert: RouterKind = {
     key: word(values, "key"),
     capacityFactor: number(values, "room"),
     ...ANSWERS[word<keyof typeof ANSWERS>(values, "answer")],
+    ...(isCausal(values) && { causal: "threshold" }),
   }),
   slots: (values, tokens, experts) => {
+    if (isCausal(values)) return null;
     const factor = number(values, "room");
     return {
       slots: Math.min(Math.ceil((tokens * kept(values) * factor) / experts), tokens),
       sum: `⌈${tokens} × ${kept(values)} × ${factor} / ${experts}⌉`,
     };
   },
-  tell: (values, slots) =>
-    `each token names its ${best(number(values, "nominate"))}, and each expert takes the ${best(slots ?? 0)} of a group that named it`,
+  tell: (values, slots) => {
+    const taken = isCausal(values) ? "those that named it and reach its threshold" : `the ${best(slots ?? 0)} of a group that named it`;
+    return `each token names its ${best(number(values, "nominate"))}, and each expert takes ${taken}`;
+  },
 };
 
 const ANSWERS = {
