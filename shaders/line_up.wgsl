@@ -8,8 +8,8 @@
 @group(0) @binding(1) var<storage, read> keys: array<u32>;            // u32[T, E]
 @group(0) @binding(2) var<storage, read_write> pairs: array<u32>;     // u32[T, E]: in HELD or not, out slot or NONE
 @group(0) @binding(3) var<storage, read_write> lines: array<vec2u>;   // u32[2, G, E, min(C, S), 2]: key, inverted, and token
-@group(0) @binding(4) var<storage, read> progress: array<u32>;        // u32[G, 4]
-@group(0) @binding(5) var<storage, read_write> solver: array<vec4f>;  // f32[G, 4]: rounds made, tokens that left in the last one, 0, 0
+@group(0) @binding(4) var<storage, read> progress: array<u32>;        // u32[G, 4]: as in choose, and how many tokens have too many experts
+@group(0) @binding(5) var<storage, read_write> solver: array<vec4f>;  // f32[G, 4]: rounds made, tokens that left in the last one, tokens with too many experts, 0
 
 override BY_ROUND: u32 = 0u;  // 1: by the rank that the token gave the expert, then by key
 
@@ -51,7 +51,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     sort_lines(lane, all, here * places, part + here * places, select(8u, 12u, BY_ROUND == 1u));
     for (var i = lane; i < all; i += THREADS) { pairs[lines[here * places + i].y * dims.experts + e] = i; }
     if (lane == 0u && e == 0u) {
-        let rounds = progress[4u * group.y + 2u];
-        solver[group.y] = vec4f(f32(rounds), f32(progress[4u * group.y + ((rounds + 1u) & 1u)]), 0.0, 0.0);
+        let own = 4u * group.y;
+        let rounds = progress[own + 2u];
+        solver[group.y] = vec4f(f32(rounds), f32(progress[own + ((rounds + 1u) & 1u)]), f32(progress[own + 3u]), 0.0);
     }
 }

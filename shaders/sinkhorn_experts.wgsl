@@ -1,7 +1,7 @@
 //! sinkhorn_experts.wgsl — second half of an iteration of balancing: g of every expert, which makes its column of the plan sum to
 //! 1/E, and how much any g of a group moved.
 //! Twin: src/kernels/sinkhorn_experts.rs   Dispatch: (E, G, 1), indirect after the first iteration
-//! Parts: dims, sinkhorn, grids
+//! Parts: dims, sinkhorn, grids, log_sum_exp
 //!
 //! g_e = −ln E − logsumexp_t(h/ε + f_t). One workgroup an expert and group; sums in the order of a fixed tree. The largest change
 //! is that of the bits: a float that is not negative orders as they do, in whatever order the experts come. Where it is
@@ -16,8 +16,12 @@
 
 const THREADS = 64u;
 
-var<workgroup> part: array<f32, THREADS>;
 var<workgroup> settled: u32;
+
+var<private> expert: u32;
+var<private> first: u32;   // token of the group
+
+fn entry(i: u32) -> f32 { return scaled(router[(first + i) * dims.stride + expert]) + stats[first + i].x; }
 
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -29,29 +33,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     if (workgroupUniformLoad(&settled) == 1u) { return; }
 
-    let first = group.y * dims.group_tokens;
-    var most = -LARGEST;
-    for (var i = lane; i < dims.group_tokens; i += THREADS) {
-        most = max(most, scaled(router[(first + i) * dims.stride + e]) + stats[first + i].x);
-    }
-    part[lane] = most;
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (lane < half) { part[lane] = max(part[lane], part[lane + half]); }
-    }
-    let largest = workgroupUniformLoad(&part[0]);
-    var sum = 0.0;
-    for (var i = lane; i < dims.group_tokens; i += THREADS) {
-        sum += exp(scaled(router[(first + i) * dims.stride + e]) + stats[first + i].x - largest);
-    }
-    part[lane] = sum;
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (lane < half) { part[lane] += part[lane + half]; }
-    }
+    expert = e;
+    first = group.y * dims.group_tokens;
+    let sums = largest_and_sum(lane, dims.group_tokens);
     if (lane == 0u) {
         let at = group.y * dims.experts + e;
-        let g = -log(f32(dims.experts)) - largest - log(part[0]);
+        let g = -log(f32(dims.experts)) - sums.x - log(sums.y);
         let moved = abs(g - prices[at] / dims.epsilon);
         prices[at] = dims.epsilon * g;
         atomicMax(&solver[state], bitcast<u32>(moved));

@@ -63,6 +63,9 @@ part!(
 part!(
     /// Logits in units of the entropy's weight.
     SINKHORN, "sinkhorn");
+part!(
+    /// What the logarithm of a sum of exponentials is made of.
+    LOG_SUM_EXP, "log_sum_exp");
 
 /// Which matrix product a kernel is built around.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

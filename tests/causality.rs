@@ -69,6 +69,7 @@ fn words(config: &LayerConfig) -> String {
         "tolerance",
         "iterations",
         "epsilon",
+        "entropyWeight",
         "noiseEpsilon",
         "noiseStd",
         "rounds",

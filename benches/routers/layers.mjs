@@ -18,6 +18,7 @@ export const layers = {
   "noisyTopK, k = 2": { router: { kind: "noisyTopK", k: 2 } },
   "expertChoice, factor 2": { router: { kind: "expertChoice", capacityFactor: 2 } },
   "expertChoice, two a token": { router: { kind: "expertChoice", maxExpertsPerToken: 2 }, solves: true },
+  "expertChoice, two a token as in the paper": { router: { kind: "expertChoice", maxExpertsPerToken: 2, capMode: "dykstra" }, solves: true },
   "expertChoice by thresholds, at most two": { router: { kind: "expertChoice", maxExpertsPerToken: 2, causal: "threshold" } },
   base: { router: { kind: "base", shuffle: false }, solves: true },
   "sinkhorn, k = 1": { router: { kind: "sinkhorn", k: 1 }, solves: true },

@@ -43,7 +43,7 @@ struct Dims {
     noise: f32,           // floor, or width, of the noise on logits
     threshold: f32,       // that a score must reach
     iteration: u32,       // of a solver: which one this is
-    nominees: u32,        // experts that a token may name, that are drawn for it, or that a task takes
+    nominees: u32,        // experts that a token may name, should have at most, that are drawn for it, or that a task takes
     decay: f32,           // of a running mean: what a batch keeps of it
     entropy: f32,         // weight of the policy's entropy
     tasks: u32,           // outputs of the layer

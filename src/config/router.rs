@@ -25,7 +25,7 @@ mod top_k;
 pub use base::Base;
 pub use dense_to_sparse::{DenseGate, DenseToSparse, Schedule};
 pub use domain::Domain;
-pub use expert_choice::{Across, ExpertChoice};
+pub use expert_choice::{Across, Dykstra, ExpertChoice};
 pub use hash::{Hash, Hashed};
 pub use language::{Language, Side};
 pub use multi_gate::MultiGate;

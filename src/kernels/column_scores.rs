@@ -13,7 +13,7 @@ use crate::shader;
 pub static COLUMN_SCORES: Kernel = Kernel {
     name: "column_scores",
     source: include_str!("../../shaders/column_scores.wgsl"),
-    parts: &[&shader::DIMS],
+    parts: &[&shader::DIMS, &shader::LOG_SUM_EXP],
     product: None,
     bindings: &[Write],
     constants: &[],

@@ -9,7 +9,7 @@ use crate::shader;
 ///
 /// - 1 `keys`: `u32[T, E]`
 /// - 2 `pairs`: `u32[T, E]`, out slot or [`NONE`], 3 `lines`: `u32[2, G, E, min(C, S), 2]`, 4 `progress`: `u32[G, 4]`
-/// - 5 `solver`: `f32[G, 4]` rounds made and tokens that left in the last one
+/// - 5 `solver`: `f32[G, 4]` rounds made, tokens that left in the last one, tokens with too many experts
 pub static LINE_UP: Kernel = Kernel {
     name: "line_up",
     source: include_str!("../../shaders/line_up.wgsl"),
@@ -49,6 +49,6 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     }
     for (progress, solver) in progress.u32().chunks_exact(4).zip(solver.f32_mut().chunks_exact_mut(4)) {
         let left = progress[((progress[2] + 1) & 1) as usize];
-        solver.copy_from_slice(&[progress[2] as f32, left as f32, 0.0, 0.0]);
+        solver.copy_from_slice(&[progress[2] as f32, left as f32, progress[3] as f32, 0.0]);
     }
 }

@@ -16,6 +16,7 @@ mod column_backward;
 mod column_scores;
 mod combine;
 mod combine_backward;
+mod crowded;
 mod draw;
 mod exchange;
 mod expert_in;
@@ -49,6 +50,8 @@ mod normal;
 mod pairs;
 mod place;
 mod policy_backward;
+mod project_experts;
+mod project_tokens;
 mod repair;
 mod reweigh;
 mod route;
@@ -80,6 +83,7 @@ pub use column_backward::COLUMN_BACKWARD;
 pub use column_scores::COLUMN_SCORES;
 pub use combine::COMBINE;
 pub use combine_backward::COMBINE_BACKWARD;
+pub use crowded::CROWDED;
 pub use draw::DRAW;
 pub use exchange::{EXCHANGE, SPAN as EXCHANGE_SPAN};
 pub use expert_in::EXPERT_IN;
@@ -106,6 +110,8 @@ pub use noisy_sums::NOISY_SUMS;
 pub use nominate::NOMINATE;
 pub use place::PLACE;
 pub use policy_backward::POLICY_BACKWARD;
+pub use project_experts::PROJECT_EXPERTS;
+pub use project_tokens::PROJECT_TOKENS;
 pub use repair::REPAIR;
 pub use reweigh::REWEIGH;
 pub use route::ROUTE;
@@ -318,7 +324,7 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 55] = [
+pub static ALL: [&Kernel; 58] = [
     &SHUFFLE,
     &ROUTER_LOGITS,
     &SPREAD,
@@ -338,6 +344,8 @@ pub static ALL: [&Kernel; 55] = [
     &SINKHORN_TOKENS,
     &SINKHORN_EXPERTS,
     &COLUMN_SCORES,
+    &PROJECT_EXPERTS,
+    &PROJECT_TOKENS,
     &NOMINATE,
     &LAST_KEY,
     &ADMIT,
@@ -345,6 +353,7 @@ pub static ALL: [&Kernel; 55] = [
     &CHOOSE,
     &SETTLE,
     &REPAIR,
+    &CROWDED,
     &LINE_UP,
     &TAKEN,
     &SLOT_COUNT,

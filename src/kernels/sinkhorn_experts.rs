@@ -17,7 +17,7 @@ use crate::shader;
 pub static SINKHORN_EXPERTS: Kernel = Kernel {
     name: "sinkhorn_experts",
     source: include_str!("../../shaders/sinkhorn_experts.wgsl"),
-    parts: &[&shader::DIMS, &shader::SINKHORN, &shader::GRIDS],
+    parts: &[&shader::DIMS, &shader::SINKHORN, &shader::GRIDS, &shader::LOG_SUM_EXP],
     product: None,
     bindings: &[Read, Read, Write, Write, Write],
     constants: &[],

@@ -64,6 +64,10 @@ pub struct Choice {
     pub progress: Buffer<u32>,
     /// `f32[G, E]`: the key of the last token that each expert would take, for thresholds to follow.
     pub last_keys: Buffer<f32>,
+    /// `f32[2, T, stride]`: where shares are bounded step by step: what the bound of 1 took of each, and their logarithms.
+    pub shares: Buffer<f32>,
+    /// `f32[T]`: what the bound on all of a token's shares took.
+    pub taken: Buffer<f32>,
 }
 
 /// Buffers of routers that add noise to logits; placeholders where they do not.
@@ -300,6 +304,8 @@ impl Batch {
         plan.want("the experts' keys", of_router(named, pairs));
         plan.want("the rounds' progress", of_router(named, 4 * s.groups));
         plan.want("the last keys", of_router(s.thresholds > 0, s.groups * s.experts));
+        plan.want("the shares", of_router(s.shares, volume(&[2, tokens, s.stride])));
+        plan.want("what bounds took of the shares", of_router(s.shares, tokens));
         plan.want("the noise", [volume(&[tokens, s.draws])]);
         plan.want("the logits without noise", of_router(s.noisy, pairs));
         plan.want("the odds", of_router(s.noisy, volume(&[2, pairs])));
@@ -359,7 +365,14 @@ impl Batch {
             solver: made.next(),
             round_grids: [made.next(), made.next()],
             lines: made.next(),
-            choice: Choice { pairs: made.next(), keys: made.next(), progress: made.next(), last_keys: made.next() },
+            choice: Choice {
+                pairs: made.next(),
+                keys: made.next(),
+                progress: made.next(),
+                last_keys: made.next(),
+                shares: made.next(),
+                taken: made.next(),
+            },
             noisy: Noisy {
                 noise: made.next(),
                 clean: made.next(),

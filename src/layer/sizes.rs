@@ -40,6 +40,8 @@ pub struct Sizes {
     pub chooses: Chooses,
     /// Experts that admit tokens by thresholds: all or none.
     pub thresholds: usize,
+    /// Whether experts rank tokens by the shares of a soft plan.
+    pub shares: bool,
     /// Words of state that the router's kernels leave for each group.
     pub state: usize,
     /// Whether assignments are served by key.
@@ -86,6 +88,7 @@ impl Sizes {
             draws: drawn(true).max(drawn(false)),
             chooses: config.router.chooses(),
             thresholds: if config.router.thresholds().is_some() { config.experts } else { 0 },
+            shares: router::projects(config),
             state: router::state_words(config),
             by_key: Switches(config).by_key(),
             rounds: router::rounds(config),

@@ -132,9 +132,14 @@ pub(super) fn choices(
             let slots = config.slots(group_tokens, setting.train).unwrap_or(group_tokens);
             let of_group = |scores: Vec<f64>| {
                 let scores = Scores::new(&scores, e);
-                let plan = match router.max_experts_per_token {
-                    Some(most) => routing::expert_choice::capped(scores, slots, most),
-                    None => routing::expert_choice::choose(scores, slots),
+                let plan = match (router.projects(e), router.max_experts_per_token) {
+                    (Some((most, dykstra)), _) => {
+                        let lambda = f64::from(dykstra.entropy_weight);
+                        let settings = routing::expert_choice::Dykstra { lambda, iterations: dykstra.iterations };
+                        routing::expert_choice::dykstra(scores, slots, most, settings).map(|(plan, _)| plan)
+                    }
+                    (None, Some(most)) => routing::expert_choice::capped(scores, slots, most),
+                    (None, None) => routing::expert_choice::choose(scores, slots),
                 };
                 plan.expect("the group was found to have tokens enough")
             };

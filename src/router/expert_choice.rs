@@ -2,7 +2,8 @@
 //!
 //! # Source
 //! Zhou et al. 2022. With a bound on the experts of a token: greedily by descending score, which is deferred acceptance where both
-//! sides rank by the same scores (Gale and Shapley 1962), then exchanges for the experts that are left short.
+//! sides rank by the same scores (Gale and Shapley 1962), then exchanges for the experts that are left short; or by the shares of a
+//! soft plan, as there (section 3.3).
 
 use super::matching::{self, Answer, LOGIT, Rules};
 use super::{Step, thresholds};
@@ -16,6 +17,9 @@ pub(super) fn record(step: &mut Step, router: &ExpertChoice) {
     if router.causal.is_some() {
         let answer = router.bound(step.config.experts).map_or(Answer::All, |_| Answer::Best);
         return thresholds::record(step, Rules { answer, ..Rules::ONE_LOOK });
+    }
+    if let Some((_, dykstra)) = router.projects(step.config.experts) {
+        return matching::record(step, Rules { projections: dykstra.iterations, ..Rules::ONE_LOOK });
     }
     let rules = match (router.bound(step.config.experts), router.softmax_over) {
         (Some(_), _) => Rules {

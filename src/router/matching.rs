@@ -1,7 +1,7 @@
 //! Tokens name experts and experts take tokens, in one look or in rounds: what all routers in which experts choose have in
 //! common.
 
-use super::{Step, slots, top_k};
+use super::{Step, shares, slots, top_k};
 use crate::kernels::{
     CHOOSE, COLUMN_BACKWARD, COLUMN_SCORES, Constants, Dims, LINE_UP, NOMINATE, REPAIR, SETTLE, TAKEN,
 };
@@ -39,6 +39,8 @@ pub(super) struct Rules {
     pub by_score: bool,
     /// Exchanges that may be made at the end for experts that are left short, one each.
     pub repairs: usize,
+    /// Iterations towards bounded shares, by which experts then rank tokens; 0: they rank them by their scores.
+    pub projections: usize,
 }
 
 impl Rules {
@@ -51,6 +53,7 @@ impl Rules {
         answer: Answer::All,
         by_score: false,
         repairs: 0,
+        projections: 0,
     };
 
     fn immediate(&self) -> bool {
@@ -79,6 +82,10 @@ pub(super) fn record(step: &mut Step, rules: Rules) {
         let columns = of_experts(step);
         step.dispatch(&COLUMN_SCORES, Constants::default(), vec![step.batch.router.id], columns);
     }
+    if rules.projections > 0 {
+        step.rec.clear(step.batch.choice.progress);
+        shares::record(step, rules.projections);
+    }
     step.rec.clear(step.batch.counts);
     step.batch.round_grids.iter().for_each(|grids| step.rec.clear(*grids));
     record_keys(step, rules, 0);
@@ -91,6 +98,9 @@ pub(super) fn record(step: &mut Step, rules: Rules) {
     }
     for _ in 0..rules.repairs {
         record_repair(step);
+    }
+    if rules.projections > 0 {
+        shares::record_crowded(step);
     }
     record_lines(step, rules);
     record_taken(step);
@@ -121,7 +131,8 @@ pub(super) fn record_keys(step: &mut Step, rules: Rules, again: u32) {
     ];
     // nominations are counted after the rows of dispatch and combine
     step.dims.counter_base = 2 * step.dims.devices * step.dims.devices;
-    let buffers = vec![b.router.id, b.counts.id, c.pairs.id, c.keys.id, b.moved.id];
+    let scores = if rules.projections > 0 { c.shares } else { b.router };
+    let buffers = vec![scores.id, b.counts.id, c.pairs.id, c.keys.id, b.moved.id];
     step.dispatch(&NOMINATE, Constants(constants), buffers, pairs);
 }
 

@@ -12,6 +12,7 @@ mod matching;
 mod multi_gate;
 mod noisy_top_k;
 mod reinforce;
+mod shares;
 mod shuffle;
 mod sinkhorn;
 mod slots;
@@ -180,7 +181,13 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> D
             Dims { temperature: router.temperature(dims.step) as f32, threshold: router.threshold, ..dims }
         }
         RouterConfig::NoisyTopK(router) => Dims { noise: noisy_top_k::width(router, dims.experts), ..dims },
-        RouterConfig::ExpertChoice(_) => dims,
+        RouterConfig::ExpertChoice(router) => match router.projects(dims.experts as usize) {
+            // however small the logarithm of a share is, the expert ranks the token
+            Some((most, dykstra)) => {
+                Dims { nominees: most as u32, epsilon: dykstra.entropy_weight, threshold: f32::MIN, ..dims }
+            }
+            None => dims,
+        },
         RouterConfig::Base(router) => Dims { iterations: router.iterations as u32, ..dims },
         RouterConfig::Sinkhorn(router) => {
             Dims { iterations: router.iterations as u32, tolerance: router.tolerance, epsilon: router.epsilon, ..dims }
@@ -201,6 +208,11 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> D
             Dims { nominees: router.nominate as u32, threshold: router.threshold, ..dims }
         }
     }
+}
+
+/// Whether experts rank tokens by the shares of a soft plan, which takes buffers.
+pub fn projects(config: &LayerConfig) -> bool {
+    matches!(&config.router, RouterConfig::ExpertChoice(router) if router.projects(config.experts).is_some())
 }
 
 /// What the router looks up while it routes, as words: it lies beside the weights and is never trained.

@@ -1,9 +1,9 @@
 //! How a solver ended, from the state that it leaves on the device.
 
-use crate::config::{Base, Chooses, LayerConfig, RouterConfig, Sinkhorn};
+use crate::config::{Base, Chooses, Dykstra, LayerConfig, RouterConfig, Sinkhorn};
 
 /// How the solver of each routing group ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Solver {
     /// `u32[G]`: iterations made, or rounds; as many as there may be if it did not converge.
     pub iterations: Vec<u32>,
@@ -14,9 +14,11 @@ pub struct Solver {
     pub change: Option<Vec<f32>>,
     /// `u32[G]`: where experts choose in rounds: times that a token left an expert in the last one. 0: nobody would in another.
     pub left: Option<Vec<u32>>,
+    /// `u32[G]`: where shares are bounded step by step: tokens that have more experts than they should, by the plan that came of it.
+    pub over: Option<Vec<u32>>,
 }
 
-/// Words that experts that choose leave for each group: rounds made, tokens that left in the last one, 0, 0.
+/// Words that experts that choose leave for each group: rounds made, tokens that left in the last one, tokens with too many experts, 0.
 const OF_ROUNDS: usize = 4;
 
 /// Words of state that a router's kernels leave for each group; 0 if they leave none.
@@ -56,6 +58,9 @@ impl Solver {
         match &config.router {
             RouterConfig::Base(router) => Some(Solver::of_bids(router, state)),
             RouterConfig::Sinkhorn(router) => Some(Solver::of_prices(router, state)),
+            RouterConfig::ExpertChoice(router) if let Some((_, dykstra)) = router.projects(config.experts) => {
+                Some(Solver::of_shares(dykstra, state))
+            }
             router if router.chooses() == Chooses::Experts => Some(Solver::of_rounds(state)),
             _ => None,
         }
@@ -67,7 +72,7 @@ impl Solver {
             (made as u32, unsold[unsold.len() - 1])
         };
         let (iterations, repaired) = state.chunks(router.iterations).map(last).unzip();
-        Solver { iterations, repaired: Some(repaired), change: None, left: None }
+        Solver { iterations, repaired: Some(repaired), ..Solver::default() }
     }
 
     fn of_prices(router: &Sinkhorn, state: &[u32]) -> Self {
@@ -78,13 +83,19 @@ impl Solver {
             (made as u32, made.checked_sub(1).map_or(0.0, change))
         };
         let (iterations, change) = state.chunks(router.iterations).map(last).unzip();
-        Solver { iterations, repaired: None, change: Some(change), left: None }
+        Solver { iterations, change: Some(change), ..Solver::default() }
+    }
+
+    fn of_shares(dykstra: Dykstra, state: &[u32]) -> Self {
+        let over = state.chunks_exact(OF_ROUNDS).map(|of_group| f32::from_bits(of_group[2]) as u32);
+        let over: Vec<u32> = over.collect();
+        Solver { iterations: vec![dykstra.iterations as u32; over.len()], over: Some(over), ..Solver::default() }
     }
 
     fn of_rounds(state: &[u32]) -> Self {
         let number = |word: u32| f32::from_bits(word) as u32;
         let last = |of_group: &[u32]| (number(of_group[0]), number(of_group[1]));
         let (iterations, left) = state.chunks_exact(OF_ROUNDS).map(last).unzip();
-        Solver { iterations, repaired: None, change: None, left: Some(left) }
+        Solver { iterations, left: Some(left), ..Solver::default() }
     }
 }

@@ -290,6 +290,9 @@ fn solver_object(solver: &Solver) -> JsValue {
     if let Some(left) = &solver.left {
         fields.set("left", Uint32Array::from(&left[..]));
     }
+    if let Some(over) = &solver.over {
+        fields.set("over", Uint32Array::from(&over[..]));
+    }
     fields.done()
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::thresholds::{Thresholds, check_quota};
 use super::{Chooses, Gate, Router};
 use crate::config::LayerConfig;
-use crate::config::check::{check_factor, check_own_slots, invalid, whole};
+use crate::config::check::{check_factor, check_own_slots, invalid, real, whole};
 use crate::config::limits::{EXPERTS, ITERATIONS, SLOTS};
 use crate::config::read::Fields;
 use crate::error::Error;
@@ -42,10 +42,54 @@ pub struct ExpertChoice {
     pub max_experts_per_token: Option<usize>,
     /// Rounds in which tokens that more than `b` experts took give some back; read with `max_experts_per_token` alone.
     pub rounds: usize,
+    /// The paper's way to bound the experts of a token, which may miss the bound; `None`: the greedy one, as above.
+    #[serde(flatten)]
+    pub dykstra: Option<Dykstra>,
     /// The causal form: experts take whoever reaches their threshold, which follows the score of the `c`-th, and a token keeps its
     /// best `b`. Loads are no longer exact; the layer's capacity holds, if it has one.
     #[serde(flatten)]
     pub causal: Option<Thresholds>,
+}
+
+/// `capMode: "dykstra"`: the paper's way to bound the experts of a token, in place of the greedy one. Experts rank tokens by the shares
+/// `A` of a soft plan that keeps all bounds and maximises `⟨S, A⟩ + λ·Ent(A)`, and take the `c` largest. So a token may still get more
+/// than `b` experts; `read: ["solver"]` tells how many do.
+///
+/// # Source
+/// Zhou et al. 2022, section 3.3.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "capMode", rename = "dykstra", rename_all = "camelCase")]
+pub struct Dykstra {
+    /// `λ`, the weight of the entropy: the smaller, the nearer to whole choices, and the slower.
+    pub entropy_weight: f32,
+    /// Times that each bound is gone back to, `1..=1000`: two dispatches each.
+    pub iterations: usize,
+}
+
+impl Dykstra {
+    /// Reads `capMode` and, beside `"dykstra"`, what belongs to it.
+    fn read(f: &mut Fields) -> Result<Option<Self>, Error> {
+        let modes = [("greedy", None), ("dykstra", Some(Dykstra::default()))];
+        let mode = f.choice("capMode", &modes)?.flatten();
+        let (weight, iterations) = (f.number("entropyWeight")?, f.whole("iterations", ITERATIONS)?);
+        let Some(defaults) = mode else {
+            let alone = [("entropyWeight", weight), ("iterations", iterations.map(|n| n as f64))];
+            return match alone.into_iter().find_map(|(name, given)| Some((name, given?))) {
+                None => Ok(None),
+                Some((name, given)) => Err(invalid(&f.at(name), given, "left out, or beside `capMode: \"dykstra\"`")),
+            };
+        };
+        Ok(Some(Dykstra {
+            entropy_weight: weight.map_or(defaults.entropy_weight, |weight| weight as f32),
+            iterations: iterations.unwrap_or(defaults.iterations),
+        }))
+    }
+}
+
+impl Default for Dykstra {
+    fn default() -> Self {
+        Dykstra { entropy_weight: 1e-3, iterations: 100 }
+    }
 }
 
 impl ExpertChoice {
@@ -57,6 +101,7 @@ impl ExpertChoice {
             softmax_over: Across::Experts,
             max_experts_per_token: None,
             rounds: 64,
+            dykstra: None,
             causal: None,
         }
     }
@@ -64,6 +109,11 @@ impl ExpertChoice {
     /// `b`, where it keeps any of `experts` from a token.
     pub fn bound(&self, experts: usize) -> Option<usize> {
         self.max_experts_per_token.filter(|b| *b < experts)
+    }
+
+    /// The paper's way to `b`, where it keeps any of `experts` from a token.
+    pub fn projects(&self, experts: usize) -> Option<(usize, Dykstra)> {
+        Some((self.bound(experts)?, self.dykstra?))
     }
 
     pub(super) fn read(mut f: Fields) -> Result<Self, Error> {
@@ -74,6 +124,7 @@ impl ExpertChoice {
             softmax_over: f.choice("softmaxOver", &over)?.unwrap_or(defaults.softmax_over),
             max_experts_per_token: f.whole("maxExpertsPerToken", EXPERTS)?,
             rounds: f.whole("rounds", ITERATIONS)?.unwrap_or(defaults.rounds),
+            dykstra: Dykstra::read(&mut f)?,
             causal: Thresholds::read(&mut f)?,
             ..defaults
         };
@@ -83,8 +134,9 @@ impl ExpertChoice {
 }
 
 impl Router for ExpertChoice {
+    /// By the paper's way to a bound a token may have all.
     fn choices(&self, experts: usize) -> usize {
-        self.bound(experts).unwrap_or(experts)
+        self.bound(experts).filter(|_| self.dykstra.is_none()).unwrap_or(experts)
     }
 
     fn gate(&self) -> Option<Gate> {
@@ -133,7 +185,25 @@ impl Router for ExpertChoice {
                 return Err(invalid("router.capacityFactor", self.capacity_factor, &wanted));
             }
         }
+        if let Some(Dykstra { entropy_weight, iterations }) = self.dykstra {
+            if self.max_experts_per_token.is_none() {
+                return Err(invalid(
+                    "router.capMode",
+                    "dykstra",
+                    "left out without `maxExpertsPerToken`: it is a way to keep that",
+                ));
+            }
+            // by less the scores in its units lie beyond f32
+            let wanted = "a finite number of at least 1e-30";
+            let valid = entropy_weight.is_finite() && entropy_weight >= 1e-30;
+            real("router.entropyWeight", f64::from(entropy_weight), valid, wanted)?;
+            whole("router.iterations", iterations, ITERATIONS)?;
+        }
         let Some(thresholds) = self.causal else { return check_own_slots(layer) };
+        if self.dykstra.is_some() {
+            let wanted = "\"greedy\" beside `causal`: a token keeps its best, and shares depend on all tokens";
+            return Err(invalid("router.capMode", "dykstra", wanted));
+        }
         if self.over_tokens() {
             let wanted = "\"experts\" beside `causal`: a share of an expert's tokens depends on all of them";
             return Err(invalid("router.softmaxOver", "tokens", wanted));

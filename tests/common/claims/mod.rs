@@ -63,6 +63,8 @@ macro_rules! on_every_engine {
             expert_choice::expert_choice_agrees_with_the_oracle,
             expert_choice::shares_of_the_tokens_agree_with_the_oracle,
             expert_choice::choices_of_few_experts_a_token_agree_with_the_oracle,
+            expert_choice::shares_that_keep_all_bounds_agree_with_the_oracle,
+            expert_choice::the_papers_bound_fills_every_expert_and_counts_whom_it_gave_too_much,
             expert_choice::no_token_has_more_experts_than_it_may_and_every_expert_is_full,
             expert_choice::a_batch_with_too_few_tokens_for_its_places_is_refused_with_the_rule,
             expert_choice::every_expert_takes_exactly_as_many_tokens_as_it_may,

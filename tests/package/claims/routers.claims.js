@@ -34,6 +34,9 @@ const LAYERS = {
   "expertChoice by slots": { router: { kind: "expertChoice", slots: 3 } },
   "expertChoice over tokens": { router: { kind: "expertChoice", capacityFactor: 1, softmaxOver: "tokens" } },
   "expertChoice of two a token": { router: { kind: "expertChoice", maxExpertsPerToken: 2 } },
+  "expertChoice bounded as in the paper": {
+    router: { kind: "expertChoice", maxExpertsPerToken: 2, capMode: "dykstra", entropyWeight: 0.1, iterations: 10 },
+  },
   "expertChoice by thresholds": { router: { kind: "expertChoice", maxExpertsPerToken: 2, causal: "threshold", thresholdDecay: 0.5 } },
   "base": { router: { kind: "base", shuffle: false } },
   "base, stopped": { router: { kind: "base", shuffle: false, iterations: 1 } },
@@ -86,6 +89,11 @@ const CONFIGS = {
   ],
   "noise of no width": [{ router: { kind: "noisyTopK", k: 1, noise: "fixed", noiseStd: 0 } }, "router.noiseStd"],
   "a capacity beside experts that choose": [{ router: { kind: "expertChoice" }, capacity: { slots: 2 } }, "capacity"],
+  "a bound without entropy": [
+    { router: { kind: "expertChoice", maxExpertsPerToken: 2, capMode: "dykstra", entropyWeight: 0 } },
+    "router.entropyWeight",
+  ],
+  "a way to a bound that is not there": [{ router: { kind: "expertChoice", capMode: "dykstra" } }, "router.capMode"],
   "thresholds for shares of all tokens": [
     { router: { kind: "expertChoice", softmaxOver: "tokens", causal: "threshold" } },
     "router.softmaxOver",
@@ -234,6 +242,14 @@ function claims() {
   );
   Object.assign(
     all,
+    everywhere("a solver counts the tokens with more experts than they should have", (place) =>
+      withLayer(place, configOf(LAYERS["expertChoice bounded as in the paper"]), async (layer) => {
+        const { solver, routing } = await layer.forward(X, { read: ["solver", "routing"] });
+        const experts = Array.from({ length: TOKENS }, (_, t) => routing.experts.slice(4 * t, 4 * t + 4).filter((e) => e >= 0).length);
+        assertEqual("over", [...solver.over], [experts.filter((n) => n > 2).length]);
+        assertEqual("iterations", [...solver.iterations], [10]);
+      }),
+    ),
     everywhere("thresholds are read and set as weights, and training alone moves them", (place) =>
       withLayer(place, configOf(LAYERS["expertChoice by thresholds"]), async (layer) => {
         const thresholds = async () => [...(await layer.weights()).thresholds];

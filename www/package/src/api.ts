@@ -369,6 +369,8 @@ export interface Solver {
   change?: Float32Array;
   /** `[groups]`: times that a token left an expert in the last round; 0: another round would change nothing. Of rounds. */
   left?: Uint32Array;
+  /** `[groups]`: tokens with more experts than `maxExpertsPerToken`; of `capMode: "dykstra"`. */
+  over?: Uint32Array;
 }
 
 /** The assignments of tokens to experts. `slots`: k, or the most experts that any token got. */

@@ -102,6 +102,16 @@ export interface ExpertChoiceRouterConfig {
   /** Rounds, up to 1000, in which tokens give back experts beyond `maxExpertsPerToken`; default 64. */
   rounds?: number;
   /**
+   * How `maxExpertsPerToken` is kept. `"greedy"` keeps it, as above. `"dykstra"` is the paper's way: experts rank tokens by the shares of
+   * a soft plan that keeps all bounds, and take the largest ones. Experts are full, but a token may get more experts than it
+   * should; `read: ["solver"]` counts such tokens. Default `"greedy"`.
+   */
+  capMode?: "greedy" | "dykstra";
+  /** Weight of the soft plan's entropy: the smaller, the nearer to whole choices, and the slower; default 0.001. */
+  entropyWeight?: number;
+  /** Times that the soft plan goes back to each bound, up to 1000, two dispatches each; default 100. */
+  iterations?: number;
+  /**
    * `"threshold"`: an expert takes every token whose score reaches its threshold, so that no token's experts depend on later ones, as a
    * causal language model needs it; with `maxExpertsPerToken` a token keeps its best. Thresholds are the array `thresholds` of the
    * weights; each is a running mean of the score of the last token that the expert would have taken of past batches in training. A

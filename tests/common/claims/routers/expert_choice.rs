@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use webmoe::config::{Across, ExpertChoice, LayerConfig, RouterConfig, SharedExpert};
+use webmoe::config::{Across, Dykstra, ExpertChoice, LayerConfig, RouterConfig, SharedExpert};
 use webmoe::engine::Engine;
 use webmoe::error::Error;
 use webmoe::reference::routing::Scores;
@@ -21,6 +21,7 @@ pub fn examples(experts: usize) -> Vec<LayerConfig> {
         layer_with(experts, expert_choice(3)),
         layer_with(experts, RouterConfig::ExpertChoice(over_tokens)),
         layer_with(experts, bound(ExpertChoice { rounds: 3, ..ExpertChoice::new(1.0) }, 2)),
+        layer_with(experts, bound(by_shares(0.1, 3), 2)),
     ];
     ranked.into_iter().chain(thresholds::examples_of_choice(experts)).collect()
 }
@@ -32,6 +33,11 @@ fn expert_choice(slots: usize) -> RouterConfig {
 /// At most `most` experts a token.
 fn bound(router: ExpertChoice, most: usize) -> RouterConfig {
     RouterConfig::ExpertChoice(ExpertChoice { max_experts_per_token: Some(most), ..router })
+}
+
+/// Bounded as in the paper.
+fn by_shares(entropy_weight: f32, iterations: usize) -> ExpertChoice {
+    ExpertChoice { dykstra: Some(Dykstra { entropy_weight, iterations }), ..ExpertChoice::new(1.0) }
 }
 
 /// Softmax over the tokens.
@@ -135,6 +141,61 @@ pub async fn choices_of_few_experts_a_token_agree_with_the_oracle(engine: &Rc<En
         ),
     ]);
     check_trials(engine, &trials).await;
+}
+
+pub async fn shares_that_keep_all_bounds_agree_with_the_oracle(engine: &Rc<Engine>) {
+    let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
+    let trial = |name: &str, config: LayerConfig, count| Trial::new(format!("shares, {name}"), config, count);
+    let with = |lambda, iterations, factor| ExpertChoice { capacity_factor: factor, ..by_shares(lambda, iterations) };
+    let slots = |slots| ExpertChoice { slots: Some(slots), ..by_shares(0.05, 30) };
+    let change: fn(&mut webmoe::weights::LayerWeights) = |weights| weights.router.fill(0.0);
+    let mut trials = vec![
+        trial("one expert", layer_with(1, bound(by_shares(0.1, 10), 1)), 9),
+        trial("one token", layer_with(4, bound(by_shares(0.1, 10), 1)), 1),
+        trial("no token", layer_with(4, bound(by_shares(0.1, 10), 1)), 0),
+        trial("no place", layer_with(4, bound(slots(0), 2)), 11),
+        trial("no bound", layer_with(4, bound(by_shares(0.1, 10), 4)), 20),
+        trial("every place that tokens fill", layer_with(4, bound(slots(10), 2)), 20),
+        trial("shares of the tokens", layer_with(6, bound(over_tokens(with(0.05, 20, 1.5)), 2)), 48),
+        Trial { change, ties: true, ..trial("equal scores", layer_with(4, bound(with(0.05, 20, 1.5), 2)), 70) },
+        trial("groups", LayerConfig { groups: 4, router_bias: true, ..layer_with(6, bound(slots(3), 2)) }, 64),
+        trial(
+            "a shared expert on a mesh",
+            LayerConfig { groups: 4, devices: 4, shared_expert, ..layer_with(8, bound(with(0.1, 20, 1.5), 2)) },
+            64,
+        ),
+    ];
+    for (lambda, iterations) in [(1e-3, 1), (1e-3, 10), (0.01, 30), (0.1, 100), (10.0, 100)] {
+        let config = layer_with(5, bound(with(lambda, iterations, 1.5), 2));
+        trials.push(trial(&format!("λ = {lambda}, {iterations} iterations"), config, 37));
+    }
+    check_trials(engine, &trials).await;
+}
+
+/// Full experts, no NaN, and a count of the tokens over the bound that is the plan's own.
+pub async fn the_papers_bound_fills_every_expert_and_counts_whom_it_gave_too_much(engine: &Rc<Engine>) {
+    let mut all_over = Vec::new();
+    for (lambda, iterations) in [(1e-3, 100), (0.01, 100), (0.1, 100), (1e-6, 20)] {
+        let router = ExpertChoice { capacity_factor: 2.0, ..by_shares(lambda, iterations) };
+        let config = LayerConfig { groups: 2, ..layer_with(8, bound(router, 2)) };
+        let mut layer = layer_of(engine, &config, &weights(&config, 6)).await;
+        let read = vec![Read::Output, Read::Routing, Read::Solver];
+        let options = ForwardOptions { read, ..ForwardOptions::default() };
+        let output = layer.forward(&tokens(&config, 6, 128), &options).await.expect("a layer that runs");
+        let (routing, solver) = (output.routing.expect("routing was read"), output.solver.expect("a solver ran"));
+        assert_eq!(routing.load, [32; 8], "λ = {lambda}: 16 of 64 in each of two groups");
+        assert_eq!(routing.slots, 8, "a token may have all");
+        let over = |group: usize| {
+            let tokens = routing.experts.chunks_exact(8).skip(64 * group).take(64);
+            tokens.filter(|experts| experts.iter().filter(|e| **e >= 0).count() > 2).count() as u32
+        };
+        assert_eq!(solver.over, Some(vec![over(0), over(1)]), "λ = {lambda}");
+        assert_eq!(solver.iterations, [iterations as u32; 2]);
+        assert_eq!((solver.left, solver.change, solver.repaired), (None, None, None));
+        assert!(output.output.is_some_and(|output| output.iter().all(|y| y.is_finite())), "λ = {lambda}");
+        all_over.push(over(0) + over(1));
+    }
+    assert!(all_over.iter().any(|over| *over > 0), "the bound is missed somewhere: {all_over:?}");
 }
 
 pub async fn no_token_has_more_experts_than_it_may_and_every_expert_is_full(engine: &Rc<Engine>) {

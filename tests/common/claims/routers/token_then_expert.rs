@@ -237,7 +237,7 @@ pub async fn the_rounds_tell_how_they_ended(engine: &Rc<Engine>) {
         let (_, left) = deferred_within(Scores::new(&logits, 8), rule, 1, rounds);
         assert!(left > 0, "{rounds} rounds are not enough");
         let (iterations, left) = (vec![rounds as u32], Some(vec![left as u32]));
-        assert_eq!(solver, Some(Solver { iterations, repaired: None, change: None, left }));
+        assert_eq!(solver, Some(Solver { iterations, left, ..Solver::default() }));
     }
     let enough = solved(engine, &layer(8, deferred(5, 1, 20)), 160).await.2.expect("rounds were made");
     assert!(enough.iterations[0] < TokenThenExpert::DEFERRED_ROUNDS as u32, "{:?}", enough.iterations);

@@ -11,6 +11,9 @@ const factorOf = (values: Values): number => Math.min(number(values, "capacityFa
 /** Whether no token's experts depend on later tokens. */
 const isCausal = (values: Values): boolean => byThresholds(values) && values.softmaxOver === "experts";
 
+/** Whether the bound on a token's experts is aimed at by soft shares. */
+const projects = (values: Values): boolean => values.capMode === "dykstra" && most(values) < Infinity && !isCausal(values);
+
 export const expertChoice: RouterKind = {
   kind: "expertChoice",
   controls: [
@@ -47,10 +50,25 @@ export const expertChoice: RouterKind = {
         { value: "1", label: "1" },
       ],
     },
+    {
+      as: "words",
+      name: "capMode",
+      label: "That bound",
+      initial: "greedy",
+      options: [
+        { value: "greedy", label: "is kept" },
+        { value: "dykstra", label: "is aimed at, as in the paper" },
+      ],
+      hint:
+        "The best pairs first, while both sides have room, keeps it exactly. The paper solves for soft shares that keep it, and each expert then " +
+        "takes its largest ones, so that some tokens still get more experts.",
+      shown: (values) => most(values) < Infinity && !isCausal(values),
+    },
     // a share of all tokens of a group depends on later ones
     { ...causal, shown: (values) => values.softmaxOver === "experts" },
   ],
   compares: (values) => {
+    if (projects(values)) return "whole";
     if (!isCausal(values)) return "row";
     return most(values) < Infinity ? "column" : "nothing";
   },
@@ -60,6 +78,7 @@ export const expertChoice: RouterKind = {
     capacityFactor: factorOf(values),
     softmaxOver: word(values, "softmaxOver"),
     ...(most(values) < Infinity && { maxExpertsPerToken: most(values) }),
+    ...(projects(values) && { capMode: "dykstra" }),
     ...(isCausal(values) && { causal: "threshold" }),
   }),
   slots: (values, tokens, experts) => {
@@ -73,5 +92,5 @@ export const expertChoice: RouterKind = {
   tell: (values, slots) =>
     isCausal(values)
       ? "each expert takes every token whose score reaches its threshold"
-      : `each expert takes its ${best(slots ?? 0)} of every group’s tokens`,
+      : `each expert takes its ${best(slots ?? 0)} of every group’s tokens${projects(values) ? ", by their shares in a soft plan" : ""}`,
 };
