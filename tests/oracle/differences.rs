@@ -1,7 +1,7 @@
 //! The oracle's gradients against central differences of its own forward pass.
 
 use webmoe::config::{
-    Across, Activation, Base, Capacity, DenseGate, DenseToSparse, ExpertChoice, Exploration, Key, LayerConfig,
+    Across, Activation, Base, Capacity, DenseGate, DenseToSparse, Dykstra, ExpertChoice, Exploration, Key, LayerConfig,
     MultiGate, Noise, NoisyTopK, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert,
     Slots, SoftmaxOver, Thresholds, TokenThenExpert, TopK,
 };
@@ -187,9 +187,10 @@ fn gradients_are_right_through_noise_on_the_logits() {
 #[test]
 fn gradients_are_right_where_experts_choose() {
     for (softmax_over, losses) in [(Across::Experts, &["z", "importance"][..]), (Across::Tokens, &["z"])] {
-        for max_experts_per_token in [None, Some(1), Some(2)] {
+        let by_shares = Some(Dykstra { entropy_weight: 0.1, iterations: 10 });
+        for (max_experts_per_token, dykstra) in [(None, None), (Some(1), None), (Some(2), None), (Some(2), by_shares)] {
             for residual in [false, true] {
-                let router = ExpertChoice { softmax_over, max_experts_per_token, ..ExpertChoice::new(1.0) };
+                let router = ExpertChoice { softmax_over, max_experts_per_token, dykstra, ..ExpertChoice::new(1.0) };
                 let router = RouterConfig::ExpertChoice(router);
                 let loss_weights = losses.iter().map(|name| ((*name).to_owned(), 0.3)).collect();
                 let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
