@@ -9,14 +9,9 @@ use super::families::{
 /// What was recorded and cannot be said in terms of the layer's public interface, and why.
 ///
 /// [`injected_cases`] puts those with equal scores to the oracle, with the choices made from outside.
-pub const NOT_EXPRESSIBLE: [(&str, &str); 4] = [
+pub const NOT_EXPRESSIBLE: [(&str, &str); 2] = [
     ("hf_mixtral ties, all_tied, near_tie, zero_tokens", "equal scores, chosen among in no documented order"),
-    (
-        "flaxformer_tokens_choose/k2_bpr_pad, gradients of the weights",
-        "groups of unequal size after padding: each group is a case of its own, and the oracle's test adds them up",
-    ),
     ("sinkhorn/unequal_columns", "a layer's experts all have the same share"),
-    ("flaxformer_experts_choose/pad", "padding is scored with logits of zero, and counted in the z-loss"),
 ];
 
 /// No gradient is recorded more exactly than this: what the peers' float32 leaves of terms that cancel.
@@ -69,7 +64,7 @@ fn allow_rounding(mut case: Case) -> Case {
     case
 }
 
-/// The two groups of the padded fixture with what they must add up to; see [`NOT_EXPRESSIBLE`].
-pub fn padded_groups() -> flaxformer::PaddedGroups {
-    flaxformer::padded_groups()
+/// Padded fixtures by their groups, of unequal size without the padding, with what these must add up to.
+pub fn padded_groups() -> [flaxformer::PaddedGroups; 2] {
+    [flaxformer::padded_groups(), experts_choose::padded_groups()]
 }

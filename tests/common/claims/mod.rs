@@ -22,6 +22,7 @@ macro_rules! on_every_engine {
     ($test:ident) => {
         $test! {
             recorded::every_recorded_case_comes_out,
+            recorded::groups_of_unequal_size_add_up_to_what_was_recorded,
             oracle::every_kind_of_expert_agrees_with_the_oracle,
             oracle::every_way_to_weigh_agrees_with_the_oracle,
             oracle::every_way_to_choose_agrees_with_the_oracle,

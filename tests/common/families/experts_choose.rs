@@ -5,45 +5,58 @@ use webmoe::config::{Activation, ExpertChoice, LayerConfig, RouterConfig};
 use super::super::case::{Case, Expect, What};
 use super::super::close::Tol;
 use super::super::fixture::{Fixture, family};
-use super::flaxformer::{Z, gradients, weights};
+use super::flaxformer::{PaddedGroups, Z, gradients, unpadded, weights, z_of_groups};
+use super::rows::pick;
 
-/// The router as layers: all but the padded fixture, whose logits count in the z-loss though they are zeros.
+/// The router as layers.
 pub fn cases() -> Vec<Case> {
     let flaxformer = family("flaxformer_experts_choose").into_iter().filter(|f| f.size("pad") == 0);
-    flaxformer.map(|f| case(&f, true)).chain(family("vmoe_experts_choose").iter().map(|f| case(f, false))).collect()
+    let v_moe = family("vmoe_experts_choose");
+    let whole = flaxformer.map(|f| case(&f, Some(Z))).chain(v_moe.iter().map(|f| case(f, None)));
+    whole.chain(padded_groups().cases).collect()
 }
 
-/// `z`: whether the recorded loss has a z-loss in it.
-fn case(f: &Fixture, z: bool) -> Case {
-    let slots = Some(f.size("capacity"));
-    let router = RouterConfig::ExpertChoice(ExpertChoice { slots, ..ExpertChoice::new(1.0) });
+/// See [`PaddedGroups`].
+pub fn padded_groups() -> PaddedGroups {
+    let f = family("flaxformer_experts_choose").into_iter().find(|f| f.size("pad") > 0).expect("a padded fixture");
+    let z = z_of_groups(&f);
+    let groups = unpadded(&f).into_iter().enumerate();
+    let cases = groups.map(|(i, rows)| part(&f, format!("{} group {i}", f.id()), 1, &rows, Some(Z * z.1[i])));
+    PaddedGroups { cases: cases.collect(), gradients: gradients(&f), losses: vec![z] }
+}
+
+/// `z`: weight of the z-loss, where the recorded loss has one in it.
+fn case(f: &Fixture, z: Option<f64>) -> Case {
+    let rows: Vec<usize> = (0..f.size("G") * f.size("S")).collect();
+    let mut case = part(f, f.id().to_owned(), f.size("G"), &rows, z);
+    if z.is_some() {
+        case.expect.push(Expect::all(What::Loss("z"), vec![f.scalar("z")], Tol { abs: 0.0, rel: 1e-4 }));
+    }
+    case.expect.extend(gradients(f));
+    case
+}
+
+/// The tokens at `rows`, in `groups` equal groups, with what is known of each token; `z` as for [`case`].
+fn part(f: &Fixture, id: String, groups: usize, rows: &[usize], z: Option<f64>) -> Case {
+    let (d, e, capacity) = (f.size("d"), f.size("E"), f.size("capacity"));
+    let router = RouterConfig::ExpertChoice(ExpertChoice { slots: Some(capacity), ..ExpertChoice::new(1.0) });
     let config = LayerConfig {
         activation: Activation::Relu,
-        groups: f.size("G"),
-        loss_weights: if z { [("z".to_owned(), Z as f32)].into() } else { [].into() },
-        ..LayerConfig::new(f.size("d"), f.size("ff"), f.size("E"), router)
+        groups,
+        loss_weights: z.map(|z| ("z".to_owned(), z as f32)).into_iter().collect(),
+        ..LayerConfig::new(d, f.size("ff"), e, router)
     };
-    let all = |what, name: &str| Expect::all(what, f.f64s(name), f.tol(name));
+    let all = |what, name: &str, width| Expect::all(what, pick(&f.f64s(name), width, rows), f.tol(name));
     let mut expect = vec![
-        all(What::Output, "out.y"),
-        all(What::Weights, "out.combine_weight_te"),
-        all(What::Gradient("x"), "g.x"),
-        Expect::exact(What::Load, vec![(f.size("capacity") * f.size("G")) as f64; f.size("E")]),
+        all(What::Output, "out.y", d),
+        all(What::Weights, "out.combine_weight_te", e),
+        all(What::Gradient("x"), "g.x", d),
+        Expect::exact(What::Load, vec![(capacity * groups) as f64; e]),
     ];
-    if z {
-        expect.push(all(What::Logits, "out.logits"));
-        expect.push(Expect::exact(What::Positions, f.f64s("out.slot_te")));
-        expect.push(Expect::all(What::Loss("z"), vec![f.scalar("z")], Tol { abs: 0.0, rel: 1e-4 }));
+    if z.is_some() {
+        expect.push(all(What::Logits, "out.logits", e));
+        expect.push(Expect::exact(What::Positions, pick(&f.f64s("out.slot_te"), e, rows)));
     }
-    expect.extend(gradients(f));
-    Case {
-        id: f.id().to_owned(),
-        config,
-        weights: weights(f),
-        x: f.f32s("x"),
-        d_output: f.f32s("cot.y"),
-        train: true,
-        draws: None,
-        expect,
-    }
+    let (x, d_output) = (pick(&f.f32s("x"), d, rows), pick(&f.f32s("cot.y"), d, rows));
+    Case { id, config, weights: weights(f), x, d_output, train: true, draws: None, expect }
 }

@@ -4,8 +4,9 @@ use webmoe::config::{Activation, Capacity, LayerConfig, Order, Priority, RouterC
 use webmoe::weights::{LayerWeights, Weights};
 
 use super::super::case::{Case, Expect, What};
-use super::super::close::Tol;
+use super::super::close::{Tol, compare};
 use super::super::fixture::{Fixture, family};
+use super::super::got::Got;
 use super::combine::fixed;
 use super::rows::{pick, transposed};
 
@@ -13,16 +14,32 @@ use super::rows::{pick, transposed};
 const AUX: f64 = 0.1;
 pub(super) const Z: f64 = 0.01;
 
-/// The fixture whose groups differ in length once their padding is gone, as one case for each group.
+/// A fixture whose groups differ in length once their padding is gone, as one case for each group.
 pub struct PaddedGroups {
     /// One case for each group.
     pub cases: Vec<Case>,
     /// Gradients of the weights that those of the cases must add up to.
     pub gradients: Vec<Expect>,
-    /// What each group's balancing loss counts in the recorded one, and the recorded one.
-    pub balance: (Vec<f64>, f64),
-    /// What each group's z-loss counts in the recorded one, and the recorded one less the part of the padding.
-    pub z: (Vec<f64>, f64),
+    /// Losses: the name, what each group's counts in the recorded one, and the recorded one less the part of the padding.
+    pub losses: Vec<(&'static str, Vec<f64>, f64)>,
+}
+
+impl PaddedGroups {
+    /// Everything in which what its cases gave does not add up to what was recorded.
+    pub fn check(&self, got: &[Got]) -> Vec<String> {
+        let (id, d) = (&self.cases[0].id, self.cases[0].config.d_model);
+        let gradient = |expect: &Expect| {
+            let What::Gradient(name) = expect.what else { return None };
+            let mut sum = vec![0.0; expect.want.len()];
+            got.iter().for_each(|got| sum.iter_mut().zip(&got.gradients[name]).for_each(|(sum, part)| *sum += part));
+            compare(&format!("{id}: {name}"), &sum, &expect.want, d, expect.tol).err()
+        };
+        let loss = |(name, counts, want): &(&str, Vec<f64>, f64)| {
+            let sum: f64 = got.iter().zip(counts).map(|(got, count)| count * got.losses[*name]).sum();
+            compare(&format!("{id}: {name}"), &[sum], &[*want], 1, Tol { abs: 0.0, rel: 1e-5 }).err()
+        };
+        self.gradients.iter().filter_map(gradient).chain(self.losses.iter().filter_map(loss)).collect()
+    }
 }
 
 /// The router as layers.
@@ -46,24 +63,34 @@ fn case(f: &Fixture) -> Case {
 pub fn padded_groups() -> PaddedGroups {
     let f = family("flaxformer_tokens_choose").into_iter().find(|f| f.size("pad") > 0).expect("a padded fixture");
     let (g, s, k) = (f.size("G"), f.size("S"), f.size("k"));
-    let mask = f.f64s("in.padding_mask");
-    let groups: Vec<Vec<usize>> =
-        (0..g).map(|group| (group * s..(group + 1) * s).filter(|&row| mask[row] > 0.0).collect()).collect();
-    // Padded places count in their means, with nothing in their sums; in z they count with logits of 0.
+    let (groups, z) = (unpadded(&f), z_of_groups(&f));
+    // padded places count in their means, with nothing in their sums
     let balance: Vec<f64> =
         groups.iter().map(|rows| k as f64 * (rows.len() as f64 / s as f64).powi(2) / g as f64).collect();
-    let z: Vec<f64> = groups.iter().map(|rows| rows.len() as f64 / (g * s) as f64).collect();
-    let of_padding = (1.0 - z.iter().sum::<f64>()) * (f.size("E") as f64).ln().powi(2);
     let cases = groups
         .iter()
         .enumerate()
-        .map(|(i, rows)| part(&f, format!("{} group {i}", f.id()), 1, rows, [AUX * balance[i], Z * z[i]]));
+        .map(|(i, rows)| part(&f, format!("{} group {i}", f.id()), 1, rows, [AUX * balance[i], Z * z.1[i]]));
     PaddedGroups {
         cases: cases.collect(),
         gradients: gradients(&f),
-        balance: (balance, f.scalar("aux")),
-        z: (z, f.scalar("z") - of_padding),
+        losses: vec![("loadBalance", balance, f.scalar("aux")), z],
     }
+}
+
+/// The rows of each group that are no padding.
+pub(super) fn unpadded(f: &Fixture) -> Vec<Vec<usize>> {
+    let (s, mask) = (f.size("S"), f.f64s("in.padding_mask"));
+    let of_group = |group: usize| (group * s..(group + 1) * s).filter(|&row| mask[row] > 0.0).collect();
+    (0..f.size("G")).map(of_group).collect()
+}
+
+/// The z-loss for [`PaddedGroups`]: padded places count with logits of 0.
+pub(super) fn z_of_groups(f: &Fixture) -> (&'static str, Vec<f64>, f64) {
+    let tokens = (f.size("G") * f.size("S")) as f64;
+    let counts: Vec<f64> = unpadded(f).iter().map(|rows| rows.len() as f64 / tokens).collect();
+    let of_padding = (1.0 - counts.iter().sum::<f64>()) * (f.size("E") as f64).ln().powi(2);
+    ("z", counts, f.scalar("z") - of_padding)
 }
 
 /// The tokens at `rows`, in `groups` equal groups, with what is known of each token.
