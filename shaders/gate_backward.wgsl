@@ -6,12 +6,12 @@
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> router: array<f32>;          // f32[2, T, stride]: logits, scores
-@group(0) @binding(2) var<storage, read> stats: array<vec4f>;         // f32[T, 4]: logsumexp, best, sum of scores
+@group(0) @binding(2) var<storage, read> stats: array<vec4f>;         // f32[T, 4]: logsumexp, best, sum of scores, logsumexp without the first choice
 @group(0) @binding(3) var<storage, read> expert_of: array<u32>;       // u32[T, k]
 @group(0) @binding(4) var<storage, read> chosen: array<f32>;          // f32[T, columns]
 @group(0) @binding(5) var<storage, read> placement: array<vec2u>;     // u32[T, columns, 2]
 @group(0) @binding(6) var<storage, read> d_weight: array<f32>;        // f32[T, columns]: 0 where dropped
-@group(0) @binding(7) var<storage, read> d_share: array<f32>;         // f32[G, E]
+@group(0) @binding(7) var<storage, read> d_share: array<f32>;         // f32[2, G, E]: by q_te and q2_te, as in losses
 @group(0) @binding(8) var<storage, read_write> d_logits: array<f32>;  // f32[T, stride]
 
 override SIGMOID: u32 = 0u;      // as in route
@@ -45,6 +45,12 @@ fn logsumexp(t: u32, first: u32, size: u32) -> f32 {
         if (router[t * dims.stride + e] > router[t * dims.stride + largest]) { largest = e; }
     }
     return router[t * dims.stride + largest] - log(router[(dims.tokens + t) * dims.stride + largest]);
+}
+
+/// Share of expert `e` in the softmax over all of a token's experts but its first choice.
+fn share_of_rest(t: u32, e: u32) -> f32 {
+    if (e == expert_of[t * dims.choices]) { return 0.0; }
+    return exp(router[t * dims.stride + e] - stats[t].w);
 }
 
 @compute @workgroup_size(64)
@@ -88,6 +94,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
             }
             if (OVER_TOKENS == 1u) { d = 0.0; }
             d_logits[t * dims.stride + e] = d;
+        }
+    }
+    if (dims.second_place != 0.0) {
+        let seconds = (dims.groups + g) * dims.experts;
+        var mean = 0.0;
+        for (var e = 0u; e < dims.experts; e++) { mean += share_of_rest(t, e) * d_share[seconds + e]; }
+        for (var e = 0u; e < dims.experts; e++) {
+            d_logits[t * dims.stride + e] += share_of_rest(t, e) * (d_share[seconds + e] - mean);
         }
     }
     for (var e = dims.gate_at; e < dims.stride; e++) { d_logits[t * dims.stride + e] = 0.0; }

@@ -5,7 +5,7 @@
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> sums: array<vec2f>;         // f32[G, E, 2]: importance, load
-@group(0) @binding(2) var<storage, read_write> losses: array<f32>;   // f32[G, 5]: [3] importance, [4] load, the others left alone
+@group(0) @binding(2) var<storage, read_write> losses: array<f32>;   // f32[G, 6]: [3] importance, [4] load, the others left alone
 @group(0) @binding(3) var<storage, read_write> d_odds: array<vec2f>; // f32[G, E, 2]: derivative by importance and load
 
 const THREADS = 64u;
@@ -38,8 +38,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let variance = total(lane, own) / experts;
     let below = mean * mean + EPSILON;
     if (lane == 0u) {
-        losses[5u * group.x + 3u] = variance.x / below.x;
-        losses[5u * group.x + 4u] = variance.y / below.y;
+        losses[6u * group.x + 3u] = variance.x / below.x;
+        losses[6u * group.x + 4u] = variance.y / below.y;
     }
     let weight = vec2f(dims.importance, dims.load) / f32(dims.groups);
     for (var e = lane; e < dims.experts; e += THREADS) {

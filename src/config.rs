@@ -185,7 +185,7 @@ pub struct LayerConfig {
     /// Every device holds all experts: rows stay where they are, and nothing is exchanged. What it costs to keep the copies
     /// alike is not counted, as it is not for the shared expert.
     pub replicated: bool,
-    /// Weights of the auxiliary losses in backward, by name.
+    /// Weights of the auxiliary losses in backward, by name. `secondPlace` is found only if it has one, 0 perhaps.
     pub loss_weights: BTreeMap<String, f32>,
     /// Seed of the weights and of every random number.
     pub seed: u64,
@@ -227,6 +227,16 @@ impl LayerConfig {
     /// Most choices of a token, `k`.
     pub fn k(&self) -> usize {
         self.router.choices(self.experts)
+    }
+
+    /// Whether the loss `secondPlace` is found: it takes a dispatch of its own.
+    pub fn second_place(&self) -> bool {
+        self.loss_weights.contains_key("secondPlace")
+    }
+
+    /// Names of the losses that the layer finds.
+    pub fn losses(&self) -> impl Iterator<Item = &'static str> {
+        self.router.losses().iter().copied().filter(|name| *name != "secondPlace" || self.second_place())
     }
 
     /// Experts that have weights: all but the identities.

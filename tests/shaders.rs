@@ -168,6 +168,7 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         tasks,
         identities,
         dropout,
+        second_place,
         prototypes,
         quota,
     ];
@@ -195,6 +196,7 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         "noise",
         "threshold",
         "dropout",
+        "second_place",
         "decay",
         "entropy",
     ];

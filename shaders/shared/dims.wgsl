@@ -49,6 +49,7 @@ struct Dims {
     tasks: u32,           // outputs of the layer
     identities: u32,      // experts, the last ones, that return their token as it is
     dropout: f32,         // share of the router's input that is dropped
+    second_place: f32,    // weight of the loss secondPlace
     prototypes: u32,      // equal runs of experts, each with a softmax and choices of its own
     quota: u32,           // tokens that an expert would take of a group: its threshold follows the last one's key
 }

@@ -7,7 +7,7 @@ use crate::shader;
 /// Gradient of the logits. Which experts were chosen and kept is a constant.
 ///
 /// - 1 logits and scores: `f32[2, T, stride]`, 2 `stats`: `f32[T, 4]`, 3 `expert_of`: `u32[T, k]`, 4 `chosen`: `f32[T, columns]`,
-///   5 `placement`: `u32[T, columns, 2]`, 6 `d_weight`: `f32[T, columns]`, 7 `d_share`: `f32[G, E]`
+///   5 `placement`: `u32[T, columns, 2]`, 6 `d_weight`: `f32[T, columns]`, 7 `d_share`: `f32[2, G, E]`
 /// - 8 `d_logits`: `f32[T, stride]`
 pub static GATE_BACKWARD: Kernel = Kernel {
     name: "gate_backward",
@@ -60,7 +60,9 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         }
         let (h, s) = (&logits[t * stride..][..experts], &scores[t * stride..][..experts]);
         let experts_of = &expert_of.u32()[t * k..][..k];
-        let d_share = &d_share.f32()[t / dims.group_tokens as usize * experts..][..experts];
+        let group = t / dims.group_tokens as usize;
+        let [d_share, d_second] =
+            [group, dims.groups as usize + group].map(|at| &d_share.f32()[at * experts..][..experts]);
         let (lse, total) = (stats.f32()[4 * t], stats.f32()[4 * t + 2]);
         let summed = on("SIGMOID") || prototypes > 1;
         let share_of = if summed && total > 0.0 { 1.0 / total } else { 1.0 };
@@ -87,6 +89,14 @@ fn twin(call: &Call, slices: &mut [Slice]) {
                     (false, false) => s[e] * (d + z),
                 };
             }
+        }
+        if dims.second_place != 0.0 {
+            let share = |e: usize| match e == experts_of[0] as usize {
+                true => 0.0,
+                false => exp(h[e] - stats.f32()[4 * t + 3]),
+            };
+            let mean: f32 = (0..experts).map(|e| share(e) * d_second[e]).sum();
+            (0..experts).for_each(|e| d_logits[e] += share(e) * (d_second[e] - mean));
         }
         if on("UNWEIGHED") {
             continue;

@@ -47,6 +47,7 @@ mod noisy_odds;
 mod noisy_sums;
 mod nominate;
 mod normal;
+mod others;
 mod pairs;
 mod place;
 mod policy_backward;
@@ -108,6 +109,7 @@ pub use noisy_losses::NOISY_LOSSES;
 pub use noisy_odds::NOISY_ODDS;
 pub use noisy_sums::NOISY_SUMS;
 pub use nominate::NOMINATE;
+pub use others::OTHERS;
 pub use place::PLACE;
 pub use policy_backward::POLICY_BACKWARD;
 pub use project_experts::PROJECT_EXPERTS;
@@ -191,6 +193,7 @@ pub struct Dims {
     pub tasks: u32,
     pub identities: u32,
     pub dropout: f32,
+    pub second_place: f32,
     pub prototypes: u32,
     pub quota: u32,
 }
@@ -324,7 +327,7 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 58] = [
+pub static ALL: [&Kernel; 59] = [
     &SHUFFLE,
     &ROUTER_LOGITS,
     &SPREAD,
@@ -369,6 +372,7 @@ pub static ALL: [&Kernel; 58] = [
     &EXPERT_OUT_BACKWARD,
     &EXPERT_IN_BACKWARD,
     &WEIGHT_GRADIENT,
+    &OTHERS,
     &LOSS_SUMS,
     &LOSSES,
     &NOISY_ODDS,

@@ -33,7 +33,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
             let mean = sums.iter().sum::<f32>() / experts;
             let variance = sums.iter().map(|s| (s - mean) * (s - mean)).sum::<f32>() / experts;
             let below = mean * mean + EPSILON;
-            losses.f32_mut()[5 * g + 3 + i] = variance / below;
+            losses.f32_mut()[6 * g + 3 + i] = variance / below;
             let weight = weight / groups as f32;
             for (d, s) in d_odds.f32_mut()[g * row + i..][..row - i].iter_mut().step_by(2).zip(sums) {
                 *d = weight * 2.0 / experts * ((s - mean) / below - variance * mean / (below * below));

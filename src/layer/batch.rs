@@ -135,7 +135,7 @@ pub struct Batch {
     pub expert_of: Buffer<u32>,
     /// `f32[tasks, T, columns]`: scores of the choices.
     pub chosen: Buffer<f32>,
-    /// `f32[T, 4]`: logsumexp, best score, sum of scores.
+    /// `f32[T, 4]`: logsumexp, best score, sum of scores, logsumexp of all logits but the first choice's.
     pub stats: Buffer<f32>,
     /// `u32[T, k]`.
     pub place_in_block: Buffer<u32>,
@@ -163,11 +163,11 @@ pub struct Batch {
     pub out: Buffer<f32>,
     /// `f32[tasks, T, d]`: the layer's output.
     pub y: Buffer<f32>,
-    /// `f32[G, E, 2]`: importance, first choices.
+    /// `f32[G, E, 4]`: importance, first choices, and the same of second choices.
     pub sums: Buffer<f32>,
     /// `f32[G, 5]`: the losses of every group.
     pub losses: Buffer<f32>,
-    /// `f32[G, E]`: derivative of the losses by the score shares.
+    /// `f32[2, G, E]`: derivative of the losses by the score shares, and by those without the first choice's.
     pub d_share: Buffer<f32>,
     /// `u32[moves, N, N]`: rows that dispatch, combine, shuffle and unshuffle moved, from device i to device j, with the nominations
     /// last where devices agree by a handshake.
@@ -279,9 +279,9 @@ impl Batch {
         plan.want("the experts' hidden rows", [rows, s.f]);
         plan.want("the experts' outputs", [rows, s.d]);
         plan.want("the output", [s.outputs, tokens, s.d]);
-        plan.want("the losses' sums", [2, s.groups, s.experts]);
+        plan.want("the losses' sums", [4, s.groups, s.experts]);
         plan.want("the losses", [LOSS_NAMES.len(), s.groups]);
-        plan.want("the losses' derivative", [s.groups, s.experts]);
+        plan.want("the losses' derivative", [2, s.groups, s.experts]);
         plan.want("the exchanges' counters", [s.counters()]);
         plan.want("a placeholder", [4]);
         let of_router = |needed: bool, len: usize| [if needed { len } else { 0 }];

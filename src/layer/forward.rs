@@ -3,7 +3,8 @@
 use super::{Batch, Parameters, Sizes};
 use crate::config::{Activation, LayerConfig};
 use crate::kernels::{
-    COMBINE, Constants, Dims, EXCHANGE, EXCHANGE_SPAN, EXPERT_IN, EXPERT_OUT, IDENTITY, LOSS_SUMS, LOSSES, SHUFFLE,
+    COMBINE, Constants, Dims, EXCHANGE, EXCHANGE_SPAN, EXPERT_IN, EXPERT_OUT, IDENTITY, LOSS_SUMS, LOSSES, OTHERS,
+    SHUFFLE,
 };
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
 use crate::router::{self, Switches};
@@ -140,8 +141,13 @@ pub fn record_losses(rec: &mut Recording, config: &LayerConfig, dims: Dims, batc
         grid,
     };
     let b = batch;
+    if config.second_place() {
+        rec.dispatch(plain(&OTHERS, vec![b.router.id, b.expert_of.id, b.stats.id], Grid::over(b.tokens)));
+    }
     let sums = Grid::over((dims.groups * dims.experts) as usize);
-    rec.dispatch(plain(&LOSS_SUMS, vec![b.router.id, b.stats.id, b.expert_of.id, b.sums.id], sums));
+    let constants = Constants(vec![("SECOND", u32::from(config.second_place()))]);
+    let buffers = vec![b.router.id, b.stats.id, b.expert_of.id, b.sums.id];
+    rec.dispatch(Dispatch { constants, ..plain(&LOSS_SUMS, buffers, sums) });
     let buffers = vec![b.sums.id, b.demanded.id, b.stats.id, b.losses.id, b.d_share.id];
     let constants = Switches(config).losses();
     rec.dispatch(Dispatch { constants, ..plain(&LOSSES, buffers, Grid::Direct([dims.groups, 1, 1])) });

@@ -172,6 +172,7 @@ impl Sizes {
             balance_first: loss("loadBalanceFirst"),
             z: loss("z"),
             importance: loss("importance"),
+            second_place: loss("secondPlace"),
             load: loss("load"),
             hidden4: (self.f / 4) as u32,
             ..Dims::default()

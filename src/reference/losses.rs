@@ -3,12 +3,12 @@
 //! # Source
 //! Load balance: Fedus, Zoph, Shazeer 2021 (Switch), eq. 4; for k > 1 by the share of all assignments, or of the first
 //! choices as Lepikhin et al. 2020 (GShard); z: Zoph et al. 2022
-//! (ST-MoE), eq. 5; importance and load: Shazeer et al. 2017, section 4.
+//! (ST-MoE), eq. 5; importance and load: Shazeer et al. 2017, section 4; second place: the code of Mesh TensorFlow, top-2 gating.
 
 use std::collections::BTreeMap;
 
 use super::gate::{prototypes, shares, shares_backward};
-use super::math::{dot, log_sum_exp, scaled, softmax};
+use super::math::{add_scaled, dot, log_sum_exp, scaled, softmax, softmax_backward};
 use crate::config::{Gate, LayerConfig, RouterConfig};
 
 /// Keeps the squared coefficient of variation of nothing from dividing by zero.
@@ -37,6 +37,10 @@ struct GroupSums {
     firsts: Vec<f64>,
     /// Sum of the shares `q` of the scores.
     importance: Vec<f64>,
+    /// Second choices, whether they are asked or not.
+    seconds: Vec<f64>,
+    /// Sum of the softmax over all experts but a token's first choice.
+    others: Vec<f64>,
 }
 
 impl GroupSums {
@@ -61,7 +65,8 @@ impl Routed<'_> {
 
     fn sums(&self, group: usize) -> GroupSums {
         let zeros = vec![0.0; self.config.experts];
-        let mut sums = GroupSums { demanded: zeros.clone(), firsts: zeros.clone(), importance: zeros };
+        let [demanded, firsts, importance, seconds, others] = std::array::from_fn(|_| zeros.clone());
+        let mut sums = GroupSums { demanded, firsts, importance, seconds, others };
         for token in group * self.group_tokens..(group + 1) * self.group_tokens {
             for (rank, &e) in self.chosen[token].iter().enumerate() {
                 sums.demanded[e] += if self.asked[token][rank] { 1.0 } else { 0.0 };
@@ -71,8 +76,20 @@ impl Routed<'_> {
                 let shares = shares(&self.gate(), self.row(self.scores, token));
                 sums.importance.iter_mut().zip(shares).for_each(|(sum, q)| *sum += q);
             }
+            if self.config.second_place() {
+                sums.seconds[self.chosen[token][1]] += 1.0;
+                add_scaled(&mut sums.others, 1.0, &self.others(token));
+            }
         }
         sums
+    }
+
+    /// A token's softmax over all experts but its first choice, which has 0.
+    fn others(&self, token: usize) -> Vec<f64> {
+        let first = self.chosen[token][0];
+        let mut h = self.row(self.logits, token).to_vec();
+        h[first] = f64::NEG_INFINITY;
+        softmax(&h)
     }
 
     /// What counts of assignments are shares of in `loadBalance`: of all, or, where a token may take any number of experts, of its
@@ -91,9 +108,11 @@ impl Routed<'_> {
     /// - `z`: the mean over tokens, and prototypes, of the squared log-sum-exp of the logits
     /// - `importance`: the squared coefficient of variation of `Σ_t q_te`, the mean over groups
     /// - `load`: the same of the demanded counts
+    /// - `secondPlace`: `E Σ_e f_e P_e`, the mean over groups; `f` the share of the second choices, asked or not, `P` the mean
+    ///   of the softmax over all experts but a token's first choice
     pub(super) fn values(&self) -> BTreeMap<&'static str, f64> {
         let (groups, tokens) = (self.groups() as f64, self.chosen.len() as f64);
-        let mut values: BTreeMap<_, _> = self.config.router.losses().iter().map(|name| (*name, 0.0)).collect();
+        let mut values: BTreeMap<_, _> = self.config.losses().map(|name| (name, 0.0)).collect();
         let mut add = |name: &'static str, value: f64| {
             values.entry(name).and_modify(|sum| *sum += value);
         };
@@ -103,6 +122,7 @@ impl Routed<'_> {
             let balance = |counts: &[f64], of: f64| e * dot(counts, &sums.importance) / of / s;
             add("loadBalance", balance(&sums.demanded, self.whole(&sums)) / groups);
             add("loadBalanceFirst", balance(&sums.firsts, s * self.gate().prototypes as f64) / groups);
+            add("secondPlace", e * dot(&sums.seconds, &sums.others) / (s * s) / groups);
             add("importance", squared_variation(&sums.importance) / groups);
             add("load", squared_variation(&sums.demanded) / groups);
         }
@@ -133,13 +153,19 @@ impl Routed<'_> {
                     (e / s * balance + weight("importance") * variation[i]) / groups
                 })
                 .collect();
+            let d_others = scaled(weight("secondPlace") * e / (s * s) / groups, &sums.seconds);
             for token in group * self.group_tokens..(group + 1) * self.group_tokens {
                 let gate = self.gate();
                 let dz = weight("z") * 2.0 / (tokens * gate.prototypes as f64);
                 let of_prototype = |h: &[f64]| scaled(dz * log_sum_exp(h), &softmax(h));
                 let through_z = prototypes(&gate, self.row(self.logits, token)).flat_map(of_prototype);
                 let through_shares = shares_backward(&gate, self.row(self.scores, token), &dq);
-                dh.extend(through_shares.iter().zip(through_z).map(|(shares, z)| shares + z));
+                let mut of_token: Vec<f64> =
+                    through_shares.iter().zip(through_z).map(|(shares, z)| shares + z).collect();
+                if self.config.second_place() {
+                    add_scaled(&mut of_token, 1.0, &softmax_backward(&self.others(token), &d_others));
+                }
+                dh.extend(of_token);
             }
         }
         dh

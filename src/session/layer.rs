@@ -309,7 +309,8 @@ impl MoeLayer {
         let mean =
             |i: usize| of_groups.iter().skip(i).step_by(LOSS_NAMES.len()).sum::<f32>() / self.sizes.groups as f32;
         let all = LOSS_NAMES.iter().enumerate().map(|(i, name)| (*name, mean(i)));
-        all.filter(|(name, _)| self.config.router.losses().contains(name)).collect()
+        let found: Vec<&str> = self.config.losses().collect();
+        all.filter(|(name, _)| found.contains(name)).collect()
     }
 
     /// Where nothing moves, every kept row stays, in both exchanges of a pass, and every token in those of a shuffle.

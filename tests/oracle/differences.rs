@@ -161,6 +161,24 @@ fn gradients_are_right_for_every_policy_for_second_choices() {
 }
 
 #[test]
+fn gradients_are_right_for_second_places() {
+    for second_policy in
+        [SecondPolicy::All, SecondPolicy::None, SecondPolicy::Sampling, SecondPolicy::Random, SecondPolicy::Threshold]
+    {
+        for softmax_over in [SoftmaxOver::All, SoftmaxOver::Selected] {
+            let mut config = layer(TopK { softmax_over, second_policy, ..TopK::new(2) });
+            config.loss_weights.insert("secondPlace".to_owned(), 0.7);
+            assert_differences_agree(&format!("{second_policy:?}, {softmax_over:?}"), &config);
+            config.loss_weights.retain(|name, _| name == "secondPlace");
+            assert_differences_agree(&format!("{second_policy:?}, {softmax_over:?}, alone"), &config);
+        }
+    }
+    let mut drawn = layer(TopK { exploration: Exploration::Sample, ..TopK::new(2) });
+    drawn.loss_weights.insert("secondPlace".to_owned(), 0.7);
+    assert_differences_agree("both choices drawn", &drawn);
+}
+
+#[test]
 fn gradients_are_right_for_tokens_that_take_as_many_experts_as_they_need() {
     for renormalize in [Renormalize::None, Renormalize::PreDrop, Renormalize::PostDrop] {
         for (scoring, softmax_over) in WEIGHINGS {

@@ -67,6 +67,19 @@ fn the_balance_of_first_choices_does_not_look_at_second_ones() {
 }
 
 #[test]
+fn the_loss_of_second_places_is_what_one_finds_by_hand() {
+    let mut config = combine::config(3, TopK::new(2));
+    config.loss_weights = [("secondPlace".to_owned(), 0.0)].into();
+    let case = combine::case("golden", config, LOGITS.to_vec(), None);
+    let forward = forward(&case.config, &case.weights, &case.x, Setting::TRAIN).expect("a layer that runs");
+    assert_eq!(forward.routing.experts, [0, 1, 0, 1, 0, 1, 0, 2, 1, 2, 0, 2], "second: three times 1, three times 2");
+    // of the shares without the first choice, expert 0 has some in the fifth token alone: e^0.3 to e^0.4
+    let of_first = 1.0 / (1.0 + 0.1_f64.exp()) / 6.0;
+    let want = 3.0 * 0.5 * (1.0 - of_first);
+    assert_close("secondPlace", &[forward.losses["secondPlace"]], &[want], 1, Tol { abs: 1e-7, rel: 0.0 });
+}
+
+#[test]
 fn load_is_the_squared_variation_of_the_demanded_counts() {
     // 5, 1 and 0 tokens: mean 2, variance (9 + 1 + 4)/3.
     let load = route(1, Priority::Arrival).losses["load"];

@@ -173,6 +173,16 @@ impl Router for TopK {
         self.dropout
     }
 
+    /// `secondPlace`, where there are exactly two choices of a softmax: GShard's loss on second choices.
+    fn losses(&self) -> &'static [&'static str] {
+        let two = self.k == 2 && self.prototypes == 1 && self.scoring == Scoring::Softmax;
+        if two && self.top_p.is_none() && self.min_score.is_none() {
+            &["loadBalance", "loadBalanceFirst", "z", "importance", "load", "secondPlace"]
+        } else {
+            &["loadBalance", "loadBalanceFirst", "z", "importance", "load"]
+        }
+    }
+
     fn draws(&self, train: bool) -> Option<Draws> {
         match self.second_policy(train) {
             SecondPolicy::All if train && self.exploration == Exploration::Sample => Some(Draws::Gumbel),

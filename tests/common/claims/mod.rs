@@ -52,6 +52,8 @@ macro_rules! on_every_engine {
             top_k::choices_by_given_draws_agree_with_the_oracle,
             top_k::given_draws_decide_what_chance_would,
             top_k::draws_that_do_not_fit_are_refused,
+            top_k::the_loss_of_second_places_agrees_with_the_oracle,
+            top_k::second_places_are_told_only_where_they_have_a_weight,
             top_k::tokens_that_take_as_many_experts_as_they_need_agree_with_the_oracle,
             top_k::prototypes_agree_with_the_oracle,
             top_k::noise_on_the_routers_input_agrees_with_the_oracle,

@@ -99,3 +99,25 @@ fn prototypes_split_the_experts_evenly_and_go_with_nothing_else() {
         assert_invalid(router(changes), "router.prototypes", "2");
     }
 }
+
+#[test]
+fn second_places_have_a_loss_where_there_are_two_choices_of_a_softmax() {
+    let weighed = |changes| {
+        let mut description = router(changes);
+        description["lossWeights"] = json!({ "secondPlace": 0.005 });
+        parse(&description)
+    };
+    assert!(weighed(json!({ "k": 2 })).is_ok());
+    assert!(weighed(json!({ "k": 2, "secondPolicy": "random", "softmaxOver": "selected" })).is_ok());
+    for other in [
+        json!({ "k": 1 }),
+        json!({ "k": 3 }),
+        json!({ "k": 2, "scoring": "sigmoid" }),
+        json!({ "k": 2, "prototypes": 2 }),
+        json!({ "k": 2, "topP": 0.5 }),
+        json!({ "k": 2, "minScore": 0.5 }),
+    ] {
+        let error = weighed(other.clone()).expect_err("no second place");
+        assert!(matches!(&error, Error::UnknownLoss { name, .. } if name == "secondPlace"), "{other}: {error}");
+    }
+}

@@ -181,3 +181,72 @@ fn the_balance_loss_of_uniform_scores_is_one_whoever_is_asked() {
         assert_close(&format!("{policy:?}"), &got, &[1.0, 1.0], 1, TOL);
     }
 }
+
+/// The loss of second places on a layer's tokens.
+fn second_place(config: LayerConfig, logits: &[f32]) -> f64 {
+    let config = LayerConfig { loss_weights: [("secondPlace".to_owned(), 0.0)].into(), ..config };
+    run(&config, logits, Setting::TRAIN).losses["secondPlace"]
+}
+
+#[test]
+fn the_loss_of_second_places_looks_at_neither_policies_nor_drops() {
+    let logits = noise(4 * 32);
+    let of = |policy| layer(4, top_2(policy, Renormalize::PreDrop));
+    let all = second_place(of(SecondPolicy::All), &logits);
+    for policy in [SecondPolicy::None, SecondPolicy::Random, SecondPolicy::Threshold] {
+        assert_eq!(second_place(of(policy), &logits), all, "{policy:?}");
+    }
+    assert_ne!(second_place(of(SecondPolicy::Sampling), &logits), all, "others are second");
+    let slots = Slots::Fixed { slots: 3 };
+    let capacity = Capacity::Bounded { slots, priority: Priority::Arrival, order: Order::Rank };
+    assert_eq!(second_place(LayerConfig { capacity, ..of(SecondPolicy::All) }, &logits), all, "drops");
+}
+
+#[test]
+fn the_loss_of_second_places_is_one_where_every_expert_is_second_alike() {
+    // token t has its first choice far above the others, and its second a little
+    let row = |t: usize| -> Vec<f32> {
+        (0..4)
+            .map(|e| {
+                if e == t % 4 {
+                    9.0
+                } else if e == (t + 1) % 4 {
+                    1.0
+                } else {
+                    0.0
+                }
+            })
+            .collect()
+    };
+    let even: Vec<f32> = (0..8).flat_map(row).collect();
+    let router = || top_2(SecondPolicy::All, Renormalize::PreDrop);
+    assert_close("even", &[second_place(layer(4, router()), &even)], &[1.0], 1, TOL);
+    // all tokens alike: expert 1 is second for all, with the share e / (e + 2)
+    let want = 4.0 * 1.0_f64.exp() / (1.0_f64.exp() + 2.0);
+    assert_close("alike", &[second_place(layer(4, router()), &row(0).repeat(8))], &[want], 1, TOL);
+}
+
+#[test]
+fn the_loss_of_second_places_is_the_mean_over_groups() {
+    let logits = noise(4 * 32);
+    let router = || layer(4, top_2(SecondPolicy::All, Renormalize::PreDrop));
+    let halves = logits.split_at(logits.len() / 2);
+    let want = (second_place(router(), halves.0) + second_place(router(), halves.1)) / 2.0;
+    let got = second_place(LayerConfig { groups: 2, ..router() }, &logits);
+    assert_close("two groups", &[got], &[want], 1, TOL);
+}
+
+#[test]
+fn a_first_choice_that_is_surer_changes_no_second_place() {
+    let logits = noise(4 * 32);
+    let surer: Vec<f32> = logits
+        .chunks_exact(4)
+        .flat_map(|row| {
+            let most = row.iter().copied().fold(f32::MIN, f32::max);
+            row.iter().map(|h| if *h == most { h + 2.0 } else { *h }).collect::<Vec<f32>>()
+        })
+        .collect();
+    let [here, there] =
+        [&logits, &surer].map(|logits| second_place(layer(4, top_2(SecondPolicy::All, Renormalize::None)), logits));
+    assert_close("surer", &[there], &[here], 1, TOL);
+}

@@ -18,6 +18,7 @@ const LAYERS = {
   "topK, second choices by chance": { router: { kind: "topK", k: 2, renormalize: "preDrop", secondPolicy: "random" } },
   "topK, second choices by given chances": {
     router: { kind: "topK", k: 2, renormalize: "preDrop", secondPolicy: "random" },
+    lossWeights: { loadBalanceFirst: 0.01, secondPlace: 0.005 },
     options: { draws: numbers(3, TOKENS * 2).map(Math.abs) },
   },
   "topK, second choices drawn": { router: { kind: "topK", k: 3, secondPolicy: "sampling", evalSecondPolicy: "all" } },

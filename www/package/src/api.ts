@@ -138,7 +138,10 @@ export interface LayerConfig {
    * exchanged. What keeps the copies alike is not counted. Default `false`.
    */
   replicated?: boolean;
-  /** Losses added in backward by their weights, such as `{ loadBalance: 0.01, z: 0.001 }`; default none. */
+  /**
+   * Losses added in backward by their weights, such as `{ loadBalance: 0.01, z: 0.001 }`; default none. What they are,
+   * `losses` of {@link LayerOutput} says. GShard's, as in Mesh TensorFlow: `{ loadBalanceFirst: w, secondPlace: w / 2 }`.
+   */
   lossWeights?: Record<string, number>;
   /** Seed of the first weights and of every random choice; default 0. */
   seed?: number;
@@ -214,7 +217,7 @@ export interface ForwardOptions {
    * - `[T, k]`, from 0 to 1: for `topK` where that policy is `"random"`: a choice is asked if its number times
    *   `secondThreshold` is below its share; nothing hangs on those of first choices.
    *
-   * A pass that uses none leaves them unread; routers that never do refuse them. Jitter and dropout keep random numbers of their own.
+   * A pass that uses none leaves them unread; routers that never do refuse them. Jitter and dropout keep numbers of their own.
    */
   draws?: Float32Array;
   /** What to bring back; default all but the scores and the solver; `[]` reads nothing and only waits. What was not read is absent. */
@@ -346,7 +349,13 @@ export interface LayerOutput {
   output: Float32Array;
   /** Which token went where. */
   routing: Routing;
-  /** Unweighted: `loadBalance` (E·Σ f·P, mean over groups), `z`, `importance`, `load`, as the router defines them. */
+  /**
+   * Unweighted: `loadBalance` (E·Σ f·P, mean over groups), `loadBalanceFirst` (the same, `f` counting first choices alone), `z`,
+   * `importance`, `load`, as the router defines them. Where `lossWeights` has a weight for it, 0 perhaps, also `secondPlace`,
+   * of `topK` with two choices of a softmax (neither `prototypes` nor `topP` nor `minScore`): E·Σ f·P, mean over groups, where
+   * `f` is an expert's share of the second choices, before policies and drops and without a gradient, and `P` the mean of its
+   * part in the softmax over all experts but a token's first choice.
+   */
   losses: Record<string, number>;
   /** What crossed between the virtual devices. */
   traffic: Traffic;

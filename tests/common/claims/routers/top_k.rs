@@ -21,7 +21,7 @@ pub fn examples(experts: usize) -> Vec<LayerConfig> {
         layer(experts, TopK { dropout: 0.2, ..sampled(2) }),
         LayerConfig { capacity: bounded(2), ..layer(experts, sampled(1)) },
         layer(experts, second(SecondPolicy::Random)),
-        layer(experts, second(SecondPolicy::Sampling)),
+        with_second_place(layer(experts, second(SecondPolicy::Sampling))),
         layer(experts, second(SecondPolicy::Threshold)),
         LayerConfig { capacity: bounded(2), ..layer(experts, second(SecondPolicy::None)) },
         layer(experts, TopK { prototypes: 2, ..TopK::new(1) }),
@@ -33,6 +33,11 @@ pub fn examples(experts: usize) -> Vec<LayerConfig> {
 fn layer(experts: usize, router: TopK) -> LayerConfig {
     let losses = ["loadBalance", "loadBalanceFirst", "z", "importance"].map(|name| (name.to_owned(), 0.3)).into();
     LayerConfig { loss_weights: losses, ..layer_with(experts, RouterConfig::TopK(router)) }
+}
+
+fn with_second_place(mut layer: LayerConfig) -> LayerConfig {
+    layer.loss_weights.insert("secondPlace".to_owned(), 0.4);
+    layer
 }
 
 fn sampled(k: usize) -> TopK {
@@ -125,6 +130,55 @@ pub async fn choices_by_given_draws_agree_with_the_oracle(engine: &Rc<Engine>) {
         ]);
     }
     check_trials(engine, &trials).await;
+}
+
+pub async fn the_loss_of_second_places_agrees_with_the_oracle(engine: &Rc<Engine>) {
+    let selected = TopK { softmax_over: SoftmaxOver::Selected, ..second(SecondPolicy::Random) };
+    let bias = |e: u32| 0.1 * (e % 3) as f32;
+    let biased = TopK { selection_bias: Some((0..6).map(bias).collect()), ..TopK::new(2) };
+    let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
+    let trial = |name: &str, config: LayerConfig, count| {
+        Trial::new(format!("second places, {name}"), with_second_place(config), count)
+    };
+    let alone = |mut config: LayerConfig| {
+        config.loss_weights.clear();
+        config
+    };
+    check_trials(
+        engine,
+        &[
+            trial("all asked", layer(5, TopK::new(2)), 37),
+            trial("no other loss", alone(layer(5, TopK::new(2))), 37),
+            trial("some asked, weighed among themselves", layer(7, selected), 70),
+            trial("none asked", layer(5, second(SecondPolicy::None)), 37),
+            trial("drawn", layer(5, second(SecondPolicy::Sampling)), 37),
+            trial("both drawn", layer(5, sampled(2)), 37),
+            trial("chosen by more than scores", layer(6, biased), 37),
+            Trial { train: false, ..trial("outside training", layer(5, TopK::new(2)), 37) },
+            Trial { change: |w| w.router.fill(0.0), ties: true, ..trial("ties", layer(6, TopK::new(2)), 20) },
+            trial("all experts", layer(2, TopK::new(2)), 9),
+            trial("one token", layer(4, TopK::new(2)), 1),
+            trial("no tokens", layer(4, TopK::new(2)), 0),
+            trial("many experts", layer(130, TopK::new(2)), 16),
+            trial("drops", LayerConfig { capacity: bounded(4), groups: 4, ..layer(4, TopK::new(2)) }, 64),
+            trial("a mesh", LayerConfig { groups: 4, devices: 4, shared_expert, ..layer(8, TopK::new(2)) }, 64),
+        ],
+    )
+    .await;
+}
+
+pub async fn second_places_are_told_only_where_they_have_a_weight(engine: &Rc<Engine>) {
+    let told = async |config: &LayerConfig| {
+        let mut layer = layer_of(engine, config, &weights(config, 6)).await;
+        let output =
+            layer.forward(&tokens(config, 6, 20), &ForwardOptions::default()).await.expect("a layer that runs");
+        output.losses.expect("losses were read").into_iter().any(|(name, _)| name == "secondPlace")
+    };
+    let plain = layer(5, TopK::new(2));
+    assert!(!told(&plain).await);
+    let mut watched = plain;
+    watched.loss_weights.insert("secondPlace".to_owned(), 0.0);
+    assert!(told(&watched).await, "a weight of 0 is one");
 }
 
 /// The experts that a pass over 20 tokens chooses.
