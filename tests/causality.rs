@@ -68,6 +68,7 @@ fn words(config: &LayerConfig) -> String {
         "groupLimit",
         "tolerance",
         "iterations",
+        "trades",
         "epsilon",
         "entropyWeight",
         "noiseEpsilon",

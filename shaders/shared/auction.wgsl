@@ -12,6 +12,12 @@ fn share() -> u32 { return (dims.group_tokens + dims.experts - 1u) / dims.expert
 
 fn is_finite(h: f32) -> bool { return (bitcast<u32>(h) & 0x7f800000u) != 0x7f800000u; }
 
+/// Whose token it is, of one that has a place.
+fn owner(place: u32) -> u32 { return (place & ~ASKS) - 1u; }
+
+/// Where a solver's state has the tokens of a group that were traded in a round: after those without a bid.
+fn traded_at(g: u32, round: u32) -> u32 { return dims.groups * (dims.iterations + round) + g; }
+
 /// The float of bits that `sortable` in the part pairs makes.
 fn sorted(key: u32) -> f32 { return bitcast<f32>(select(~key, key & 0x7fffffffu, (key >> 31u) == 1u)); }
 

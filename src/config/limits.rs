@@ -27,5 +27,7 @@ pub(super) const MAX_SEED: u64 = (1 << 53) - 1;
 pub(super) const MAX_FACTOR: f64 = 1e6;
 /// Iterations of a solver: each is a dispatch or two, all of them recorded before it is known how many are needed.
 pub(super) const ITERATIONS: RangeInclusive<usize> = 1..=1000;
+/// Rounds that may follow a solver, recorded as its iterations are.
+pub(super) const TRADES: RangeInclusive<usize> = 0..=1000;
 /// Steps of training that a router's settings may speak of.
 pub(super) const STEPS: RangeInclusive<usize> = 1..=1 << 30;

@@ -13,6 +13,23 @@ pub(super) fn share(dims: &Dims) -> usize {
     dims.group_tokens.div_ceil(dims.experts) as usize
 }
 
+/// Whose token it is, of one that has a place.
+pub(super) fn owner(place: u32) -> usize {
+    (place & !ASKS) as usize - 1
+}
+
+/// Where a solver's state has the tokens of a group that were traded in a round.
+pub(super) fn traded_at(dims: &Dims, group: usize, round: usize) -> usize {
+    dims.groups as usize * (dims.iterations as usize + round) + group
+}
+
+/// The highest and the lowest score of a group, from `bounds`: `u32[G, 2]` as `auction_bounds` leaves them.
+pub(super) fn range(bounds: &[u32], group: usize) -> (f32, f32) {
+    let float = |bits: u32| f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits });
+    let (highest, lowest) = (bounds[2 * group], bounds[2 * group + 1]);
+    (if highest > 0 { float(highest) } else { 0.0 }, if lowest > 0 { float(!lowest) } else { 0.0 })
+}
+
 /// The scores of one group for `K·E` tokens, of which the last are made up.
 pub(super) struct GroupScores<'a> {
     dims: &'a Dims,
@@ -25,14 +42,8 @@ impl<'a> GroupScores<'a> {
     /// Of a group of the logits `f32[T, stride]`; `bounds`: `u32[G, 2]` as `auction_bounds` leaves them.
     pub(super) fn of(dims: &'a Dims, logits: &'a [f32], bounds: &[u32], group: usize) -> Self {
         let first = group * dims.group_tokens as usize * dims.stride as usize;
-        let float = |bits: u32| f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits });
-        let (highest, lowest) = (bounds[2 * group], bounds[2 * group + 1]);
-        GroupScores {
-            dims,
-            logits: &logits[first..],
-            highest: if highest > 0 { float(highest) } else { 0.0 },
-            lowest: if lowest > 0 { float(!lowest) } else { 0.0 },
-        }
+        let (highest, lowest) = range(bounds, group);
+        GroupScores { dims, logits: &logits[first..], highest, lowest }
     }
 
     /// What a token, counted within its group, scores with an expert.

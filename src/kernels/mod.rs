@@ -11,6 +11,8 @@ mod auction_award;
 mod auction_bar;
 mod auction_bid;
 mod auction_bounds;
+mod auction_offers;
+mod auction_trade;
 mod choose;
 mod column_backward;
 mod column_scores;
@@ -79,6 +81,8 @@ pub use auction_award::AUCTION_AWARD;
 pub use auction_bar::AUCTION_BAR;
 pub use auction_bid::AUCTION_BID;
 pub use auction_bounds::AUCTION_BOUNDS;
+pub use auction_offers::AUCTION_OFFERS;
+pub use auction_trade::AUCTION_TRADE;
 pub use choose::CHOOSE;
 pub use column_backward::COLUMN_BACKWARD;
 pub use column_scores::COLUMN_SCORES;
@@ -327,7 +331,7 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 59] = [
+pub static ALL: [&Kernel; 61] = [
     &SHUFFLE,
     &ROUTER_LOGITS,
     &SPREAD,
@@ -344,6 +348,8 @@ pub static ALL: [&Kernel; 59] = [
     &AUCTION_AWARD,
     &AUCTION_ASK,
     &AUCTION_BAR,
+    &AUCTION_OFFERS,
+    &AUCTION_TRADE,
     &SINKHORN_TOKENS,
     &SINKHORN_EXPERTS,
     &COLUMN_SCORES,

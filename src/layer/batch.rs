@@ -105,6 +105,12 @@ pub struct Auction {
     pub asked: Buffer<u32>,
     /// `u32[iterations + E, 4]`: grids of the rounds of bids, and of the experts' turns after them.
     pub grids: Buffer<u32>,
+    /// `f32[G, E, E]`: what the best token of an expert gains with another.
+    pub gains: Buffer<f32>,
+    /// `u32[G, E, E]`: which token that is.
+    pub offered: Buffer<u32>,
+    /// `u32[G, E]`: the last round in which an expert traded.
+    pub traders: Buffer<u32>,
 }
 
 /// Rows in the caller's order, where the router shuffles them: a pass begins and ends with an exchange.
@@ -321,6 +327,9 @@ impl Batch {
         plan.want("the experts' bars", of_router(auction, 2 * s.groups * s.experts));
         plan.want("the tokens that ask", of_router(auction, s.groups * s.experts));
         plan.want("the auction's grids", of_router(auction, 4 * (s.state + s.experts)));
+        plan.want("the gains of trades", of_router(auction, volume(&[s.groups, s.experts, s.experts])));
+        plan.want("the tokens to trade", of_router(auction, volume(&[s.groups, s.experts, s.experts])));
+        plan.want("the last trades", of_router(auction, s.groups * s.experts));
         plan.want("the tokens' places in another order", of_router(s.shuffles, tokens));
         if s.shuffles {
             plan.want("the input as it was given", [tokens, s.d]);
@@ -389,6 +398,9 @@ impl Batch {
                 bars: made.next(),
                 asked: made.next(),
                 grids: made.next(),
+                gains: made.next(),
+                offered: made.next(),
+                traders: made.next(),
             },
             places: made.next(),
             caller: s.shuffles.then(|| Caller { given: made.next(), told: made.next() }),

@@ -113,7 +113,10 @@ pub(super) fn choices(
             Choices::by_tokens(logits.chunks_exact(e).map(|h| routing::best(h, router.k)).collect())
         }
         RouterConfig::Base(router) if setting.train => {
-            let of_group = |h: Vec<f64>| routing::base::auction(Scores::new(&h, e), router.iterations).experts;
+            let of_group = |h: Vec<f64>| {
+                let won = routing::base::auction(Scores::new(&h, e), router.iterations).experts;
+                routing::trades::trade(Scores::new(&h, e), won, router.trades).experts
+            };
             Choices::by_tokens(groups(logits).into_iter().flat_map(of_group).map(|expert| vec![expert]).collect())
         }
         RouterConfig::Base(_) => Choices::by_tokens(logits.chunks_exact(e).map(|h| routing::best(h, 1)).collect()),

@@ -12,10 +12,15 @@ pub struct Solver {
     pub repaired: Option<Vec<u32>>,
     /// `f32[G]`: Sinkhorn: the largest change of a price in the last iteration, in units of `ε`.
     pub change: Option<Vec<f32>>,
-    /// `u32[G]`: where experts choose in rounds: times that a token left an expert in the last one. 0: nobody would in another.
+    /// `u32[G]`: where experts choose in rounds, or trade: times that a token left an expert in the last one. 0: nobody would in
+    /// another.
     pub left: Option<Vec<u32>>,
     /// `u32[G]`: where shares are bounded step by step: tokens that have more experts than they should, by the plan that came of it.
     pub over: Option<Vec<u32>>,
+    /// `u32[G]`: rounds of trades made after an auction.
+    pub trades: Option<Vec<u32>>,
+    /// `u32[G]`: times that a token went to another expert in any of them; those of made-up tokens count, too.
+    pub traded: Option<Vec<u32>>,
 }
 
 /// Words that experts that choose leave for each group: rounds made, tokens that left in the last one, tokens with too many experts, 0.
@@ -24,7 +29,7 @@ const OF_ROUNDS: usize = 4;
 /// Words of state that a router's kernels leave for each group; 0 if they leave none.
 pub fn state_words(config: &LayerConfig) -> usize {
     match &config.router {
-        RouterConfig::Base(router) => router.iterations,
+        RouterConfig::Base(router) => router.iterations + router.trades,
         RouterConfig::Sinkhorn(router) => router.iterations,
         router if router.chooses() == Chooses::Experts => OF_ROUNDS,
         _ => 0,
@@ -45,6 +50,7 @@ pub fn report_words(config: &LayerConfig, train: bool) -> usize {
 /// Most rounds of a router that writes, in each, the grids of the next; 0 if it does not.
 pub fn rounds(config: &LayerConfig) -> usize {
     match &config.router {
+        RouterConfig::Base(router) => router.trades,
         RouterConfig::Sinkhorn(router) => router.iterations,
         RouterConfig::ExpertChoice(router) => router.rounds,
         RouterConfig::TokenThenExpert(router) => router.rounds,
@@ -66,13 +72,26 @@ impl Solver {
         }
     }
 
+    /// Of `u32[G, iterations]`, tokens without a bid, then `u32[trades, G]`, tokens that were traded.
     fn of_bids(router: &Base, state: &[u32]) -> Self {
-        let last = |unsold: &[u32]| {
-            let made = unsold.iter().position(|n| *n == 0).map_or(unsold.len(), |last| last + 1);
-            (made as u32, unsold[unsold.len() - 1])
-        };
-        let (iterations, repaired) = state.chunks(router.iterations).map(last).unzip();
-        Solver { iterations, repaired: Some(repaired), ..Solver::default() }
+        let groups = state.len() / (router.iterations + router.trades);
+        let made =
+            |of_rounds: &[u32]| of_rounds.iter().position(|n| *n == 0).map_or(of_rounds.len(), |last| last + 1) as u32;
+        let (bids, trades) = state.split_at(groups * router.iterations);
+        let (iterations, repaired) =
+            bids.chunks(router.iterations).map(|unsold| (made(unsold), unsold[unsold.len() - 1])).unzip();
+        let solver = Solver { iterations, repaired: Some(repaired), ..Solver::default() };
+        let of_group = |group: usize| -> Vec<u32> { trades.iter().skip(group).step_by(groups).copied().collect() };
+        let traded: Vec<Vec<u32>> = (0..groups).map(of_group).collect();
+        if router.trades == 0 {
+            return solver;
+        }
+        Solver {
+            left: Some(traded.iter().map(|of_rounds| of_rounds[router.trades - 1]).collect()),
+            trades: Some(traded.iter().map(|of_rounds| made(of_rounds)).collect()),
+            traded: Some(traded.iter().map(|of_rounds| of_rounds.iter().sum()).collect()),
+            ..solver
+        }
     }
 
     fn of_prices(router: &Sinkhorn, state: &[u32]) -> Self {

@@ -281,14 +281,15 @@ fn routing_object(routing: &Routing) -> JsValue {
 fn solver_object(solver: &Solver) -> JsValue {
     let fields = Fields::new();
     fields.set("iterations", Uint32Array::from(&solver.iterations[..]));
-    if let Some(repaired) = &solver.repaired {
-        fields.set("repaired", Uint32Array::from(&repaired[..]));
-    }
     if let Some(change) = &solver.change {
         fields.set("change", Float32Array::from(&change[..]));
     }
-    if let Some(left) = &solver.left {
-        fields.set("left", Uint32Array::from(&left[..]));
+    for (name, counts) in
+        [("repaired", &solver.repaired), ("left", &solver.left), ("trades", &solver.trades), ("traded", &solver.traded)]
+    {
+        if let Some(counts) = counts {
+            fields.set(name, Uint32Array::from(&counts[..]));
+        }
     }
     if let Some(over) = &solver.over {
         fields.set("over", Uint32Array::from(&over[..]));

@@ -266,7 +266,7 @@ fn gradients_are_right_for_balanced_assignment_whose_scores_have_none() {
     let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
     for (iterations, groups, shuffle) in [(150, 1, false), (150, 2, false), (1, 2, false), (150, 2, true)] {
         for residual in [false, true] {
-            let router = RouterConfig::Base(Base { shuffle, iterations });
+            let router = RouterConfig::Base(Base { shuffle, iterations, ..Base::new() });
             let loss_weights = [("z".to_owned(), 0.3)].into();
             let layer = LayerConfig { groups, router_bias: true, loss_weights, ..LayerConfig::new(4, 5, 4, router) };
             let config = LayerConfig { activation: Activation::Gelu, shared_expert, residual, ..layer };

@@ -57,10 +57,7 @@ impl Assignment {
 pub fn auction(scores: Scores, rounds: usize) -> Assignment {
     let (tokens, experts) = (scores.tokens(), scores.experts());
     let share = tokens.div_ceil(experts);
-    let mut values = all_finite(scores);
-    let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    values.resize(share * experts * experts, lowest);
+    let (values, [lowest, highest]) = made_whole(scores);
     let scores = Scores::new(&values, experts);
     let raise = ((highest - lowest) / RAISES).max(SMALLEST_RAISE);
 
@@ -79,6 +76,16 @@ pub fn auction(scores: Scores, rounds: usize) -> Assignment {
     prices.truncate(tokens);
     let experts = auction.give_away()[..tokens].to_vec();
     Assignment { experts, rounds: auction.round, prices, raise, repaired }
+}
+
+/// The scores `[K·E, E]` of the real tokens, all numbers, then of the made-up ones; and the lowest and the highest of them.
+pub(super) fn made_whole(scores: Scores) -> (Vec<f64>, [f64; 2]) {
+    let (tokens, experts) = (scores.tokens(), scores.experts());
+    let mut values = all_finite(scores);
+    let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    values.resize(tokens.div_ceil(experts) * experts * experts, lowest);
+    (values, [lowest, highest])
 }
 
 /// The state between two rounds, prices apart.

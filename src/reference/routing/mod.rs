@@ -11,6 +11,7 @@ pub mod noisy_top_k;
 pub mod sinkhorn;
 pub mod thresholds;
 pub mod token_then_expert;
+pub mod trades;
 
 use std::cmp::Ordering;
 

@@ -11,6 +11,7 @@ mod recorded;
 mod sinkhorn;
 mod thresholds;
 mod token_then_expert;
+mod trades;
 
 use webmoe::reference::routing::{Plan, Scores};
 use webmoe::rng::uniform_f32;

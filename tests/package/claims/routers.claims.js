@@ -40,7 +40,8 @@ const LAYERS = {
   },
   "expertChoice by thresholds": { router: { kind: "expertChoice", maxExpertsPerToken: 2, causal: "threshold", thresholdDecay: 0.5 } },
   "base": { router: { kind: "base", shuffle: false } },
-  "base, stopped": { router: { kind: "base", shuffle: false, iterations: 1 } },
+  "base, stopped": { router: { kind: "base", shuffle: false, iterations: 1, trades: 1 } },
+  "base, by auction alone": { router: { kind: "base", shuffle: false, trades: 0 } },
   "base, shuffled": { router: { kind: "base" }, groups: 4, mesh: { devices: 2 } },
   "sinkhorn": { router: { kind: "sinkhorn", k: 2, epsilon: 0.5, iterations: 8, tolerance: 0, gate: "softmax" } },
   "hash": { router: { kind: "hash", table: TABLE }, options: { tokenIds } },
@@ -114,6 +115,7 @@ const CONFIGS = {
   "a capacity beside an auction": [{ router: { kind: "base" }, capacity: { slots: 2 } }, "capacity"],
   "a shuffle that is a word": [{ router: { kind: "base", shuffle: "yes" } }, "router.shuffle"],
   "no rounds": [{ router: { kind: "base", iterations: 0 } }, "router.iterations"],
+  "too many rounds of trades": [{ router: { kind: "base", trades: 1001 } }, "router.trades"],
   "no entropy": [{ router: { kind: "sinkhorn", k: 1, epsilon: 0 } }, "router.epsilon"],
   "more experts named than there are": [{ router: { kind: "tokenThenExpert", nominate: 5 } }, "router.nominate"],
   "acceptance that is both deferred and immediate": [

@@ -376,10 +376,17 @@ export interface Solver {
   repaired?: Uint32Array;
   /** `[groups]`: the largest change of a price in the last iteration, in units of `epsilon`; of Sinkhorn. */
   change?: Float32Array;
-  /** `[groups]`: times that a token left an expert in the last round; 0: another round would change nothing. Of rounds. */
+  /**
+   * `[groups]`: times that a token left an expert in the last round; 0: another round would change nothing. Of rounds in which experts
+   * choose, and of those in which they trade.
+   */
   left?: Uint32Array;
   /** `[groups]`: tokens with more experts than `maxExpertsPerToken`; of `capMode: "dykstra"`. */
   over?: Uint32Array;
+  /** `[groups]`: rounds of trades made after an auction. */
+  trades?: Uint32Array;
+  /** `[groups]`: times that a token went to another expert in any of them; those of made-up tokens count, too. */
+  traded?: Uint32Array;
 }
 
 /** The assignments of tokens to experts. `slots`: k, or the most experts that any token got. */

@@ -124,8 +124,8 @@ export interface ExpertChoiceRouterConfig {
 }
 
 /**
- * One expert a token and, in training, as many tokens for every expert, by an auction among the experts of a group (BASE layers,
- * Lewis et al. 2021). At inference each token takes its best expert, without any limit.
+ * One expert a token and, in training, as many tokens for every expert, by an auction among the experts of a group and trades after it
+ * (BASE layers, Lewis et al. 2021). At inference each token takes its best expert, without any limit.
  *
  * A choice weighs `a = sigmoid(x·w)`, the only way for a gradient to the router. The output is `a·f(x)`, so that with the
  * caller's residual it is `x + a·f(x)`: the paper's `a·g(x) + (1 - a)·x` with its `g(x) = x + f(x)`.
@@ -142,6 +142,12 @@ export interface BaseRouterConfig {
    * dispatches; those after the last one needed do nothing.
    */
   iterations?: number;
+  /**
+   * At most this many rounds of trades after the auction, up to 1000; default 64. In each, experts that stand in a circle pass a
+   * token on, wherever that adds to the sum of scores; the rounds end when nothing does. 0: the auction alone, some hundredths below
+   * the best sum. Each round is two dispatches; those after the last one needed do nothing.
+   */
+  trades?: number;
 }
 
 /** Tokens choose by logits that optimal transport has balanced in training (S-BASE, Clark et al. 2022). */

@@ -6,6 +6,15 @@ export const base: RouterKind = {
   controls: [
     { as: "few", name: "iterations", label: "Most rounds of bids", initial: 150, values: [1, 2, 5, 10, 50, 150, 1000] },
     {
+      as: "few",
+      name: "trades",
+      label: "Most rounds of trades",
+      initial: 64,
+      values: [0, 1, 2, 5, 10, 64, 1000],
+      text: (value) => (value === 0 ? "0: the auction alone" : String(value)),
+      hint: "After the auction, tokens go round in circles of experts wherever that adds to the total.",
+    },
+    {
       as: "words",
       name: "shuffle",
       label: "Shuffle",
@@ -23,7 +32,8 @@ export const base: RouterKind = {
     kind: "base",
     shuffle: word(values, "shuffle") === "yes",
     iterations: number(values, "iterations"),
+    trades: number(values, "trades"),
   }),
   slots: (_, tokens, experts) => ({ slots: Math.ceil(tokens / experts), sum: `⌈${tokens} / ${experts}⌉` }),
-  tell: (_, slots) => `the experts of a group bid for its tokens until each has ${slots ?? 0} of them`,
+  tell: (_, slots) => `the experts of a group bid for its tokens until each has ${slots ?? 0} of them, then trade`,
 };
