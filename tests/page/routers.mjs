@@ -121,6 +121,55 @@ export async function testRouters(visit, open) {
     assert.match(code, /forward\(x, \{ train: true, \.\.\.labels \}\)/);
   });
 
+  await visit("a table by word counts deals out the commonest words first, each to the expert with the fewest so far", "#engine=cpu&router=hash", async (page) => {
+    await page.page.click("text=Copy as code");
+    await page.page.waitForSelector("text=Code copied.");
+    const code = await page.page.evaluate(() => navigator.clipboard.readText());
+    const numbers = (name) => code.match(new RegExp(`${name}: new Uint32Array\\(\\[(.*?)\\]\\)`))[1].split(", ").map(Number);
+    const [table, ids] = [numbers("table"), numbers("tokenIds")];
+    const counts = table.map((_, id) => ids.filter((other) => other === id).length);
+    const loads = new Array(8).fill(0);
+    const dealt = [];
+    // sorting is stable: words that come as often stay in the order in which they first came
+    for (const id of [...counts.keys()].sort((a, b) => counts[b] - counts[a])) {
+      dealt[id] = loads.indexOf(Math.min(...loads));
+      loads[dealt[id]] += counts[id];
+    }
+    assert.deepEqual(table, dealt);
+  });
+
+  await visit("several tables by word counts are different ones", "#engine=cpu&router=hash&tables=2&capacity=dropless", async (page) => {
+    const places = new Map();
+    for (const { token, expert } of await page.choices()) places.set(token, [...(places.get(token) ?? []), expert % 4]);
+    assert.ok([...places.values()].every((own) => own.length === 2));
+    assert.ok([...places.values()].some(([one, other]) => one !== other));
+  });
+
+  await visit("a handshake is drawn and summed, and moves no empty slots", "#engine=cpu&router=tokenThenExpert&room=2", async (page) => {
+    const titles = () => page.page.$$eval("#bytes .matrix h3", (titles) => titles.map((title) => title.textContent.split(":")[0]));
+    assert.deepEqual(await titles(), ["Dispatch", "Combine"]);
+    assert.match(await page.text("#bytes .agree"), /^Exact/);
+    await page.choose("exchange", "handshake");
+    for (const answer of ["once", "again", "deferred", "immediate"]) {
+      await page.choose("answer", answer);
+      await page.until(async () => (await titles()).length === 4, "the handshake");
+      await page.page.waitForTimeout(500);
+      assert.deepEqual(await titles(), ["Nominate", "Reply", "Dispatch", "Combine"], answer);
+      assert.match(await page.text("#bytes .agree"), /^Exact/, answer);
+    }
+    const sent = await page.table("bytes");
+    assert.deepEqual([...new Set(sent.map(([op]) => op))], ["nominate", "reply", "dispatch", "combine"]);
+    assert.ok(sent.every(([, , , bytes, useful]) => bytes === useful));
+  });
+
+  await visit("experts that choose over all devices have one group, and the page says so", "#engine=cpu&router=tokenThenExpert&exchange=handshake&groups=2", async (page) => {
+    assert.match(await page.text(".remarks"), /see one group, and not 2 on each device/);
+    const loads = (await page.table("loads")).map(([, , kept]) => Number(kept));
+    const tokens = await page.page.locator(".token").count();
+    const slots = Math.ceil((tokens * 1.25) / 8);
+    assert.ok(loads.every((kept) => kept <= slots) && Math.max(...loads) > Math.ceil(slots / 8), `${loads} of ${slots}`);
+  });
+
   for (const kind of ["expertChoice", "sinkhorn", "hash", "tokenThenExpert"]) {
     await visit(`both engines show the same routing (${kind})`, `#router=${kind}`, async (page) => {
       assert.match(await page.place(), /WebGPU \(/);

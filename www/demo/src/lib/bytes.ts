@@ -1,6 +1,7 @@
 /** The bytes that the layer counted, and the formula that should give the same. */
 
 import type { Traffic } from "webmoe";
+import type { Handshake } from "../routers/kind";
 import { count } from "./format";
 import type { Reading } from "./read";
 
@@ -9,6 +10,9 @@ export type Op = Exchange["op"];
 
 /** Bytes of a float. */
 const FLOAT = 4;
+
+/** Bytes of a nomination: a key and a token. */
+const NOMINATION = 8;
 
 /** A part of the network total: what the formula says, with its numbers, and what was counted. */
 export interface Part {
@@ -37,8 +41,10 @@ export function parts(traffic: Traffic, reading: Reading, width: number): Part[]
 }
 
 function formulaOf(op: Op, reading: Reading, width: number): Omit<Part, "op" | "counted"> {
-  const { devices: n, experts, groups, slots } = reading;
+  const { devices: n, experts, groups, slots, router, values } = reading;
   const pairs = n * (n - 1);
+  const handshake = router.handshake?.(values) ?? null;
+  if (handshake && (op === "nominate" || op === "reply")) return agreement(op, handshake, reading);
   if (op === "counts") {
     return {
       symbols: "N(N−1) · E/N · 4 B",
@@ -54,7 +60,7 @@ function formulaOf(op: Op, reading: Reading, width: number): Omit<Part, "op" | "
       formula: moved * width * FLOAT,
     };
   }
-  if (slots === null) {
+  if (slots === null || handshake) {
     const moved = reading.choices.flat().filter((choice) => choice.kept && choice.from !== choice.to).length;
     return {
       symbols: "choices that leave their device · d · 4 B",
@@ -73,6 +79,30 @@ function formulaOf(op: Op, reading: Reading, width: number): Omit<Part, "op" | "
 function dealtAway({ tokens, devices, groups }: Reading): number {
   const leaves = (at: number) => Math.floor((at * devices) / tokens) !== Math.floor(((at % groups) * devices) / groups);
   return Array.from({ length: tokens }, (_, at) => at).filter(leaves).length;
+}
+
+/** Nominations once, then bits, a whole byte at least from a device to another: a yes a round, and who leaves between two of them. */
+function agreement(op: "nominate" | "reply", { named, rounds }: Handshake, reading: Reading): Omit<Part, "op" | "counted"> {
+  const between = nominations(named, reading);
+  const asked = between.reduce((sum, n) => sum + n, 0);
+  const bytes = between.reduce((sum, n) => sum + Math.ceil(n / 8), 0);
+  if (op === "reply") return { symbols: "rounds · bits", numbers: product(rounds, bytes), formula: rounds * bytes };
+  return {
+    symbols: "nominations that leave their device · 8 B + (rounds − 1) · bits",
+    numbers: `${product(asked, NOMINATION)} + ${product(rounds - 1, bytes)}`,
+    formula: asked * NOMINATION + (rounds - 1) * bytes,
+  };
+}
+
+/** How many tokens of a device name experts of another, for each two devices. */
+function nominations(named: number, { tokens, experts, devices, score, deviceOfToken, deviceOfExpert }: Reading): number[] {
+  const between = new Array<number>(devices * devices).fill(0);
+  for (let token = 0; token < tokens; token++) {
+    const by = (expert: number) => score(token, expert) ?? 0;
+    const best = Array.from({ length: experts }, (_, expert) => expert).sort((a, b) => by(b) - by(a) || a - b);
+    for (const expert of best.slice(0, named)) between[deviceOfToken(token) * devices + deviceOfExpert(expert)]! += 1;
+  }
+  return between.filter((_, at) => Math.floor(at / devices) !== at % devices);
 }
 
 const product = (...factors: number[]): string => factors.map(count).join(" × ");

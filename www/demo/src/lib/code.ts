@@ -1,25 +1,24 @@
 /** The present layer as a program. */
 
 import type { Snapshot } from "./pass";
-import { configOf } from "./layer";
 import { fit } from "./settings";
 
 /** TypeScript that makes the same layer with the package. */
-export function codeOf({ settings, batch }: Snapshot): string {
-  const { groups } = fit(settings);
+export function codeOf({ settings, config, batch }: Snapshot): string {
+  const { parts } = fit(settings);
   const labels = Object.entries(batch.labels).map(([name, label]) => labelOf(name, label));
   const needed = labels.length === 0 ? "" : `
 // What the router goes by. These are those of the text on the page.
 const labels = {
 ${labels.join("\n")}
 };`;
-  const tokens = labels.length === 0 ? 8 * groups : batch.tokens.length;
+  const tokens = labels.length === 0 ? 8 * parts : batch.tokens.length;
   return `import { createRuntime } from "webmoe";
 
 const runtime = await createRuntime({ device: ${JSON.stringify(settings.engine === "webgpu" ? "auto" : settings.engine)} });
-const layer = await runtime.createLayer(${literal(configOf(settings))});
+const layer = await runtime.createLayer(${literal(config)});
 
-// Your tokens: a row of ${settings.width} numbers each; their number must be a multiple of ${groups}.
+// Your tokens: a row of ${settings.width} numbers each; their number must be a multiple of ${parts}.
 const x = new Float32Array(${tokens} * ${settings.width}).map(() => Math.random() - 0.5);${needed}
 const { output, routing, losses, traffic } = await layer.forward(x, { train: true${labels.length === 0 ? "" : ", ...labels"} });
 console.log(output, routing.load, losses, traffic.networkBytes);

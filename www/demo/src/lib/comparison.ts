@@ -1,8 +1,9 @@
 /** Several routers on the same tokens, with the same weights, on the runtime of the layer on show. */
 
+import type { LayerConfig } from "webmoe";
 import { kindOf, type RouterChoice } from "../routers";
 import { common, type Engine, type Shown } from "./engine";
-import { configOf } from "./layer";
+import { configOf, keyOf } from "./layer";
 import { words, type Opened } from "./opened";
 import { forward, type Made, type Snapshot } from "./pass";
 import type { Settings } from "./settings";
@@ -66,7 +67,7 @@ export class Comparison {
     const times = compared.map((): { routing: number[]; pass: number[] } => ({ routing: [], pass: [] }));
     for (let turn = 0; turn < TURNS; turn++) {
       for (const [i, { snapshot }] of compared.entries()) {
-        const made = snapshot && this.#made.get(keyOf(snapshot.settings));
+        const made = snapshot && this.#made.get(snapshot.key);
         if (!made) continue;
         for (const routeOnly of [true, false]) {
           if (interrupted()) return null;
@@ -105,16 +106,20 @@ export class Comparison {
     // Without weights given, all must begin at the seed's again.
     if (this.#given !== learns) this.close();
     this.#given = learns;
-    const wanted = settings.compare.map((router) => ({ router, key: keyOf({ ...settings, router }) }));
+    const wanted = await Promise.all(settings.compare.map((router) => describe({ ...settings, router })));
     for (const [key, made] of this.#made) {
       if (made.opened === opened && wanted.some((one) => one.key === key)) continue;
       made.layer.dispose();
       this.#made.delete(key);
     }
     const layers = [];
-    for (const { router, key } of wanted) {
+    for (const { router, config, key, problem } of wanted) {
+      if (config === null) {
+        layers.push({ router, made: null, problem });
+        continue;
+      }
       try {
-        const made = this.#made.get(key) ?? (await make({ ...settings, router }, opened, key));
+        const made = this.#made.get(key) ?? (await make(config, kindOf(router.kind).losses.length > 0, opened, key));
         this.#made.set(key, made);
         layers.push({ router, made, problem: null });
       } catch (error) {
@@ -141,11 +146,22 @@ export class Comparison {
   }
 }
 
-const keyOf = (settings: Settings): string => JSON.stringify([settings.engine, configOf(settings)]);
+/** The layer that a router needs, or why there is none. */
+type Described = { router: RouterChoice } & ({ config: LayerConfig; key: string; problem: null } | { config: null; key: null; problem: string });
 
-async function make(settings: Settings, opened: Opened, key: string): Promise<Beside> {
-  const layer = await opened.runtime.createLayer(configOf(settings));
-  return { layer, opened, key, warm: false, step: 0, learns: kindOf(settings.router.kind).losses.length > 0, like: null };
+async function describe(settings: Settings): Promise<Described> {
+  const { router } = settings;
+  try {
+    const config = await configOf(settings);
+    return { router, config, key: keyOf(settings, config), problem: null };
+  } catch (error) {
+    return { router, config: null, key: null, problem: words(error) };
+  }
+}
+
+async function make(config: LayerConfig, learns: boolean, opened: Opened, key: string): Promise<Beside> {
+  const layer = await opened.runtime.createLayer(config);
+  return { layer, opened, config, key, warm: false, step: 0, learns, like: null };
 }
 
 function median(times: number[]): number | null {

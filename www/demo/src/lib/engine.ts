@@ -2,7 +2,7 @@
 
 import { WebMoeError, type LayerWeights } from "webmoe";
 import { kindOf } from "../routers";
-import { batchOf, configOf } from "./layer";
+import { batchOf, configOf, keyOf } from "./layer";
 import { find, firstLine, open, type Opened } from "./opened";
 import { forward, type Made, type Snapshot } from "./pass";
 import type { Settings } from "./settings";
@@ -73,8 +73,8 @@ export class Engine {
   }
 
   async #layerOf(settings: Settings): Promise<Shown> {
-    const config = configOf(settings);
-    const key = JSON.stringify([settings.engine, config]);
+    const config = await configOf(settings);
+    const key = keyOf(settings, config);
     const old = this.#shown;
     if (old?.key === key) return old;
     const weightsKey = JSON.stringify([config.dModel, config.experts, config.seed]);
@@ -85,7 +85,7 @@ export class Engine {
     const goesOn = old?.learns === true && learns && old.weightsKey === weightsKey && old.step > 0;
     if (old && goesOn) await layer.setWeights(common(await old.layer.weights(), await layer.weights()));
     old?.layer.dispose();
-    this.#shown = { layer, opened, key, weightsKey, learns, step: old && goesOn ? old.step : 0, warm: false };
+    this.#shown = { layer, opened, config, key, weightsKey, learns, step: old && goesOn ? old.step : 0, warm: false };
     return this.#shown;
   }
 

@@ -1,17 +1,16 @@
 /** What a visitor can take away. */
 
 import type { Snapshot } from "./pass";
-import { configOf } from "./layer";
 
 /** The whole snapshot: tokens, routing, scores, losses and bytes. */
-export function traceOf({ settings, batch, output, place, step }: Snapshot): string {
+export function traceOf({ settings, config, batch, output, place, step }: Snapshot): string {
   const { routing, scores, losses, traffic } = output;
   return JSON.stringify(
     {
       format: "webmoe-trace",
       version: 1,
       settings,
-      config: configOf(settings),
+      config,
       engine: { device: place.device, adapter: place.adapter },
       step,
       tokens: batch.tokens,

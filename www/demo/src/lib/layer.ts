@@ -18,8 +18,8 @@ export interface Batch {
   labels: Labels;
 }
 
-/** The tokens of the text, padded to split evenly over the groups. */
-const tokensOf = (settings: Settings): Token[] => pad(tokenize(settings.text), fit(settings).groups);
+/** The tokens of the text, padded to split evenly. */
+const tokensOf = (settings: Settings): Token[] => pad(tokenize(settings.text), fit(settings).parts);
 
 /** What the layer of the settings is run on. */
 export function batchOf(settings: Settings): Batch {
@@ -28,8 +28,8 @@ export function batchOf(settings: Settings): Batch {
   return { tokens, x: embed(tokens, settings.width), labels: labels ?? {} };
 }
 
-/** The layer of the settings. A router may depend on the text. */
-export function configOf(settings: Settings): LayerConfig {
+/** The layer of the settings. A router may depend on the text, by tables that the package makes. */
+export async function configOf(settings: Settings): Promise<LayerConfig> {
   const { experts, width, seed, balance, z } = settings;
   const { values, devices, groups } = fit(settings);
   const router = kindOf(settings.router.kind);
@@ -38,7 +38,7 @@ export function configOf(settings: Settings): LayerConfig {
     dModel: width,
     dFf: HIDDEN * width,
     experts,
-    router: router.config(values, { tokens: tokensOf(settings), experts }),
+    router: await router.config(values, { tokens: tokensOf(settings), experts }),
     // Experts that fill their own slots have no other capacity.
     capacity: router.slots ? "dropless" : capacityOf(settings),
     groups,
@@ -47,6 +47,9 @@ export function configOf(settings: Settings): LayerConfig {
     seed,
   };
 }
+
+/** Tells layers apart, of any engine. */
+export const keyOf = ({ engine }: Settings, config: LayerConfig): string => JSON.stringify([engine, config]);
 
 function capacityOf({ capacity, factor, per, round, slots, priority, order }: Settings): "dropless" | CapacityConfig {
   switch (capacity) {

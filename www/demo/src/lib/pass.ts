@@ -1,6 +1,6 @@
 /** A layer made from settings, and a forward pass of it. */
 
-import type { LayerOutput, MoeLayer } from "webmoe";
+import type { LayerConfig, LayerOutput, MoeLayer } from "webmoe";
 import { batchOf, type Batch } from "./layer";
 import type { Opened, Place } from "./opened";
 import type { Settings } from "./settings";
@@ -8,6 +8,10 @@ import type { Settings } from "./settings";
 /** Everything that one forward pass shows. */
 export interface Snapshot {
   settings: Settings;
+  /** The layer's description. */
+  config: LayerConfig;
+  /** What tells the layer apart from others. */
+  key: string;
   batch: Batch;
   /** Scores are empty where the router has none. */
   output: LayerOutput & { scores: Float32Array };
@@ -24,6 +28,8 @@ export interface Made {
   layer: MoeLayer;
   opened: Opened;
   /** What the layer was made from. */
+  config: LayerConfig;
+  /** What tells it apart from others. */
   key: string;
   /** Steps of training behind its weights; counts the random numbers too. */
   step: number;
@@ -33,7 +39,7 @@ export interface Made {
 
 /** A forward pass as in training, all of it read back. */
 export async function forward(made: Made, settings: Settings): Promise<Snapshot> {
-  const { layer, step, opened: { runtime, place } } = made;
+  const { layer, config, key, step, opened: { runtime, place } } = made;
   const batch = batchOf(settings);
   const options = { train: true, step, ...batch.labels };
   // The first pass compiles the kernels; its time would say nothing about those to come.
@@ -46,6 +52,8 @@ export async function forward(made: Made, settings: Settings): Promise<Snapshot>
   const after = await runtime.counters();
   return {
     settings,
+    config,
+    key,
     batch,
     output: { ...output, scores: output.scores ?? new Float32Array() },
     place,

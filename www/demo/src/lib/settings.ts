@@ -1,6 +1,6 @@
 /** What a visitor can set, and how settings that do not fit each other are made to fit. */
 
-import { fitRouter, nearest, routerOf, type RouterChoice } from "../routers";
+import { fitRouter, kindOf, nearest, routerOf, type RouterChoice } from "../routers";
 import type { Values } from "../routers/kind";
 import { listed } from "./format";
 
@@ -111,6 +111,8 @@ export interface Fitted {
   devices: number;
   /** Routing groups over all devices. */
   groups: number;
+  /** Tokens must split evenly into so many parts: the groups, or the devices where these share one. */
+  parts: number;
   /** What had to give way, in sentences. */
   notes: string[];
 }
@@ -134,5 +136,7 @@ export function fit({ experts, router, devices: wished, groups: each }: Settings
         `they do over ${listed(possible, "or")}.`,
     );
   }
-  return { values, devices, groups: devices * each, notes };
+  if (!kindOf(router.kind).handshake?.(values)) return { values, devices, groups: devices * each, parts: devices * each, notes };
+  if (each > 1) notes.push(`Experts that choose among the tokens of all devices see one group, and not ${each} on each device.`);
+  return { values, devices, groups: 1, parts: devices, notes };
 }

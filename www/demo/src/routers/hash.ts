@@ -50,14 +50,14 @@ export const hash: RouterKind = {
   compares: "nothing",
   losses: [],
   still: "Nothing here learns: a table decides.",
-  config: (values, { tokens, experts }): HashRouterConfig => {
-    const vocabulary = vocabularyOf(tokens);
+  config: async (values, { tokens, experts }): Promise<HashRouterConfig> => {
+    const { ids, words, counts } = vocabularyOf(tokens);
+    // An empty text has no words, but a table must have one.
+    const vocabulary = words.length > 0 ? { ids, words, counts } : { ids, words: [""], counts: [0] };
     const make = values["table"] === "letters" ? letterTable : balancedTable;
     const number = tablesOf(values);
-    const tables = Array.from({ length: number }, (_, turn) => make(vocabulary, experts / number, turn));
-    // An empty text has no words, but a table must have one.
-    const filled = tables.map((table) => (table.length === 0 ? new Uint32Array(1) : table));
-    return { kind: "hash", table: filled.length === 1 ? filled[0]! : filled, of: word(values, "of") };
+    const tables = await Promise.all(Array.from({ length: number }, (_, turn) => make(vocabulary, experts / number, turn)));
+    return { kind: "hash", table: tables.length === 1 ? tables[0]! : tables, of: word(values, "of") };
   },
   labels: (_, { tokens }) => ({ tokenIds: vocabularyOf(tokens).ids }),
   tell: (values) => {

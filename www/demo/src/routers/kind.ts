@@ -75,6 +75,14 @@ export interface Slots {
   sum: string;
 }
 
+/** What devices tell each other before rows move. */
+export interface Handshake {
+  /** Experts that each token names, its best ones. */
+  named: number;
+  /** Rounds of answers. */
+  rounds: number;
+}
+
 /** A kind of router. Its name and its card are in `docs/ROUTING.md`. */
 export interface RouterKind {
   kind: RouterConfig["kind"];
@@ -86,11 +94,13 @@ export interface RouterKind {
   /** Why a step of training would change nothing, where it would not. */
   still?: string;
   /** The package's description, from settings that fit. */
-  config(values: Values, around: Surroundings): RouterConfig;
+  config(values: Values, around: Surroundings): RouterConfig | Promise<RouterConfig>;
   /** What it must be told of the tokens. */
   labels?(values: Values, around: Surroundings): Labels;
   /** The slots that the router fills itself, of a group of `tokens`, `null` without a limit; without it the layer's capacity holds. */
   slots?(values: Values, tokens: number, experts: number): Slots | null;
+  /** Where devices agree on who goes where before any row moves, and all tokens are one group: how. Without it they never do. */
+  handshake?(values: Values): Handshake | null;
   /** Who takes what: the end of a sentence about the scores, or about the lack of them; `slots` of an expert in each group. */
   tell(values: Values, slots: number | null): string;
 }

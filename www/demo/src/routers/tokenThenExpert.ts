@@ -11,6 +11,9 @@ const mayBeCausal = (values: Values): boolean => values.key !== "arrival" && val
 /** Whether no token's experts depend on later tokens. */
 const isCausal = (values: Values): boolean => byThresholds(values) && mayBeCausal(values);
 
+/** Whether devices agree on who goes where; thresholds leave nothing to agree on. */
+const agrees = (values: Values): boolean => word(values, "exchange") === "handshake" && !isCausal(values);
+
 export const tokenThenExpert: RouterKind = {
   kind: "tokenThenExpert",
   controls: [
@@ -61,6 +64,20 @@ export const tokenThenExpert: RouterKind = {
       max: () => 4,
       step: 0.25,
     },
+    {
+      as: "words",
+      name: "exchange",
+      label: "An expert chooses among tokens of",
+      shown: (values) => !isCausal(values),
+      initial: "local",
+      options: [
+        { value: "local", label: "one group" },
+        { value: "handshake", label: "all devices" },
+      ],
+      hint:
+        "Of all devices it takes a handshake: key and number of each token travel to the experts it names, 8 bytes each; then a bit for " +
+        "every yes in each round, and for every token that leaves between two. In return only accepted rows move, and no empty slots.",
+    },
   ],
   compares: (values) => (isCausal(values) ? "column" : "columnThenRow"),
   losses: ["z"],
@@ -70,9 +87,14 @@ export const tokenThenExpert: RouterKind = {
     k: kept(values),
     key: word(values, "key"),
     capacityFactor: number(values, "room"),
-    ...ANSWERS[word<keyof typeof ANSWERS>(values, "answer")],
+    exchange: agrees(values) ? "handshake" : "local",
+    ...answerOf(values),
     ...(isCausal(values) && { causal: "threshold" }),
   }),
+  handshake: (values) => {
+    const named = number(values, "nominate");
+    return agrees(values) ? { named, rounds: answerOf(values).rounds ?? named } : null;
+  },
   slots: (values, tokens, experts) => {
     if (isCausal(values)) return null;
     const factor = number(values, "room");
@@ -82,14 +104,20 @@ export const tokenThenExpert: RouterKind = {
     };
   },
   tell: (values, slots) => {
-    const taken = isCausal(values) ? "those that named it and reach its threshold" : `the ${best(slots ?? 0)} of a group that named it`;
+    const whose = agrees(values) ? "on all devices" : "of a group";
+    const taken = isCausal(values) ? "those that named it and reach its threshold" : `the ${best(slots ?? 0)} ${whose} that named it`;
     return `each token names its ${best(number(values, "nominate"))}, and each expert takes ${taken}`;
   },
 };
 
+type Answer = Pick<TokenThenExpertRouterConfig, "rounds" | "deferred" | "immediate">;
+
+/** Who goes on for good has a round for each expert that it names. */
 const ANSWERS = {
-  once: {},
+  once: { rounds: 1 },
   again: { rounds: 3 },
-  deferred: { deferred: true },
+  deferred: { rounds: 64, deferred: true },
   immediate: { immediate: true },
-} satisfies Record<string, Partial<TokenThenExpertRouterConfig>>;
+} satisfies Record<string, Answer>;
+
+const answerOf = (values: Values): Answer => ANSWERS[word<keyof typeof ANSWERS>(values, "answer")];

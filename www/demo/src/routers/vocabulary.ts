@@ -1,5 +1,6 @@
 /** The vocabulary of the page's text: its words, numbered as they come, and tables that give each word an expert. */
 
+import { hashTable } from "webmoe";
 import { hash } from "../lib/embed";
 import type { Token } from "../lib/tokenize";
 
@@ -25,20 +26,18 @@ export function vocabularyOf(tokens: readonly Token[]): Vocabulary {
   return { ids, words: [...numbers.keys()], counts };
 }
 
-/** The most frequent words first, each to whichever expert has got the fewest tokens so far; `turn` breaks ties anew. */
-export function balancedTable({ words, counts }: Vocabulary, experts: number, turn: number): Uint32Array {
-  const order = words.map((word, id) => ({ id, count: counts[id]!, tie: hash(`${turn} ${word}`) }));
-  order.sort((a, b) => b.count - a.count || a.tie - b.tie);
-  const loads = new Array<number>(experts).fill(0);
+/**
+ * The package's table by word counts. It deals words that come as often in the order of their numbers, so for the tables after the
+ * first the words are numbered in other orders.
+ */
+export async function balancedTable({ words, counts }: Vocabulary, experts: number, turn: number): Promise<Uint32Array> {
+  const order = words.map((word, id) => ({ id, at: turn === 0 ? id : hash(`${turn} ${word}`) })).sort((a, b) => a.at - b.at);
+  const dealt = await hashTable({ kind: "balanced", experts, counts: Uint32Array.from(order, ({ id }) => counts[id]!) });
   const table = new Uint32Array(words.length);
-  for (const { id, count } of order) {
-    const lightest = loads.indexOf(Math.min(...loads));
-    table[id] = lightest;
-    loads[lightest]! += count;
-  }
+  order.forEach(({ id }, place) => (table[id] = dealt[place]!));
   return table;
 }
 
 /** By the letters alone: a word has the same expert in any text. */
-export const letterTable = ({ words }: Vocabulary, experts: number, turn: number): Uint32Array =>
+export const letterTable = async ({ words }: Vocabulary, experts: number, turn: number): Promise<Uint32Array> =>
   Uint32Array.from(words, (word) => hash(`${turn} ${word}`) % experts);
