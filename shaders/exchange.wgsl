@@ -29,7 +29,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let begin = id.y * SPAN;
     for (var i = begin; i < min(begin + SPAN, dims.d4); i++) { rows_to[row * dims.d4 + i] = rows_from[source * dims.d4 + i]; }
     if (id.y == 0u && j < dims.choices) {
-        let home = t / (dims.tokens / dims.devices);
+        // mixtures come after the tokens, which then stay
+        let routed = select(dims.tokens, dims.groups * dims.mixtures, dims.mixtures > 0u);
+        let home = (t - (dims.tokens - routed)) / (routed / dims.devices);
         let away = expert_of[t * dims.choices + j] / (dims.experts / dims.devices);
         let pair = select(away * dims.devices + home, home * dims.devices + away, TO_EXPERTS == 1u);
         atomicAdd(&moved[dims.counter_base + pair], 1u);

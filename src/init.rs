@@ -33,7 +33,7 @@ pub fn init(config: &LayerConfig) -> LayerWeights {
             _ => return vec![0.0; len],
         };
         let array = NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32;
-        let baseline = |i: usize| name == "router" && i >= config.experts * config.d_model;
+        let baseline = |i: usize| name == "router" && i >= config.router.scored(config.experts) * config.d_model;
         let value = |i: usize| {
             let of_expert = if name == "w2" { config.width(i / (config.d_model * config.d_ff)) } else { 1 };
             let sigma = (variance / of_expert as f64).sqrt();
@@ -58,7 +58,7 @@ fn truncated_normal(seed: u64, array: u32, index: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{RouterConfig, TopK};
+    use crate::config::{Baseline, MultiGate, Reinforce, RouterConfig, Soft, TopK};
 
     #[test]
     fn weights_have_the_spread_and_the_cut_off_that_their_fan_in_asks_for() {
@@ -79,6 +79,18 @@ mod tests {
             assert!(values.iter().all(|&v| f64::from(v).abs() <= bound * (1.0 + 1e-6)), "{name} beyond {bound}");
         }
         assert!(weights.b1.is_some_and(|b| b.iter().all(|&v| v == 0.0)), "biases start at zero");
+    }
+
+    #[test]
+    fn of_the_router_only_the_baseline_of_rewards_begins_at_zero() {
+        let begins = |router: RouterConfig| {
+            let config = LayerConfig::new(4, 4, 3, router);
+            init(&config).router.chunks(4).map(|row| row.iter().all(|v| *v != 0.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(begins(RouterConfig::MultiGate(MultiGate::new(2))), [true; 6], "every task's gate");
+        assert_eq!(begins(RouterConfig::Soft(Soft::new(3))), [true; 9], "every slot's embedding");
+        let linear = Reinforce { baseline: Baseline::Linear, ..Reinforce::default() };
+        assert_eq!(begins(RouterConfig::Reinforce(linear)), [true, true, true, false]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod routing;
 mod shared;
 mod shuffle;
 mod slots;
+mod soft;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ pub struct Forward {
     pub output: Vec<f64>,
     /// `[T, E]`: with noise and temperature, where they count in the weights.
     pub logits: Vec<f64>,
-    /// `[T, E]`: softmax over all experts, or sigmoids.
+    /// `[T, E]`: softmax over all experts, or sigmoids; `[T, E, slots]` where slots hold mixtures of tokens, as are the logits.
     pub scores: Vec<f64>,
     /// `[T]`: what a linear baseline expects of the rewards; empty without one.
     pub baseline: Vec<f64>,
@@ -157,6 +158,9 @@ pub fn forward_exact(
     }
     if let RouterConfig::MultiGate(router) = &config.router {
         return multi_gate::forward(router, config, weights, x, setting);
+    }
+    if let RouterConfig::Soft(router) = &config.router {
+        return soft::forward(router, config, weights, x, setting);
     }
     let group_tokens = config.tokens_per_group(x.len() / d)?;
     match Shuffle::of(config, x.len() / d, setting) {
@@ -326,6 +330,9 @@ pub fn backward_rewarded(
     }
     if let RouterConfig::MultiGate(router) = &config.router {
         return Ok(multi_gate::backward(router, config, weights, x, forward, d_output));
+    }
+    if let RouterConfig::Soft(router) = &config.router {
+        return Ok(soft::backward(router, config, weights, x, forward, d_output));
     }
     let Forward { logits, scores, chosen, asked, .. } = forward;
     let group_tokens = config.tokens_per_group(tokens)?;

@@ -2,6 +2,7 @@
 
 mod backward;
 mod layer;
+mod mixtures;
 mod runtime;
 mod types;
 

@@ -17,7 +17,7 @@ use crate::error::Error;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights<T> {
     /// `[E, d]`: the router; `[0, d]` where nothing is learned, `[E + 1, d]` where the last row is the baseline of rewards,
-    /// `[tasks·E, d]` where each task has a gate.
+    /// `[tasks·E, d]` where each task has a gate, `[E·slots, d]` where each slot has an embedding.
     pub router: Vec<T>,
     /// `[E]`, with `routerBias`: one for each row of `router`.
     pub router_bias: Option<Vec<T>>,

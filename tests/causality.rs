@@ -104,11 +104,19 @@ fn words(config: &LayerConfig) -> String {
     [vec![kind], fields(&whole["router"]), seats].concat().join(", ")
 }
 
-/// Token `t`'s experts, whether it was served, and the bits of its weights.
-fn row(routing: &Routing, t: usize) -> (Vec<i32>, Vec<u8>, Vec<u32>) {
+/// What is known of who goes where.
+struct Routed {
+    routing: Routing,
+    /// `[T, E·slots]`: what each token is of the mixtures that experts get, where they do.
+    shares: Vec<f32>,
+}
+
+/// Token `t`'s experts, whether it was served, and the bits of its weights and of its shares in mixtures.
+fn row(Routed { routing, shares }: &Routed, t: usize) -> (Vec<i32>, Vec<u8>, Vec<u32>) {
     let at = t * routing.slots..(t + 1) * routing.slots;
-    let weights = routing.weights[at.clone()].iter().map(|w| w.to_bits()).collect();
-    (routing.experts[at.clone()].to_vec(), routing.kept[at].to_vec(), weights)
+    let own = shares.len() / routing.tokens;
+    let weights = routing.weights[at.clone()].iter().chain(&shares[t * own..(t + 1) * own]);
+    (routing.experts[at.clone()].to_vec(), routing.kept[at].to_vec(), weights.map(|w| w.to_bits()).collect())
 }
 
 /// The labels with those from token `from` on taken from the front, where there are any.
@@ -141,8 +149,12 @@ async fn leaks(engine: &Rc<Engine>, config: &LayerConfig, train: bool) -> bool {
         let mut route = async |x: &[f32], labels: Labels| {
             // a pass in training may leave thresholds for the next
             layer.set_weights(named(&weights)).await.expect("weights of the layer's shapes");
-            let options = ForwardOptions { train, labels, read: vec![Read::Routing], ..ForwardOptions::default() };
-            layer.forward(x, &options).await.expect("a layer that runs").routing.expect("routing was read")
+            let read = vec![Read::Routing, Read::Scores];
+            let options = ForwardOptions { train, labels, read, ..ForwardOptions::default() };
+            let output = layer.forward(x, &options).await.expect("a layer that runs");
+            let shares =
+                if config.router.mixtures() > 0 { output.scores.expect("scores were read") } else { Vec::new() };
+            Routed { routing: output.routing.expect("routing was read"), shares }
         };
         let before = route(&here, known.clone()).await;
         for from in 1..TOKENS {

@@ -171,6 +171,7 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         second_place,
         prototypes,
         quota,
+        mixtures,
     ];
     let wgsl: Vec<(&str, u32)> =
         members.iter().map(|member| (member.name.as_deref().unwrap_or_default(), member.offset)).collect();

@@ -34,6 +34,7 @@ export const layers = {
   "tokenThenExpert, deferred": { router: { kind: "tokenThenExpert", nominate: EXPERTS, k: 1, deferred: true }, solves: true },
   "no token left behind, 3 ranks": { router: { kind: "tokenThenExpert", nominate: 3, k: 1, key: "arrival", immediate: true } },
   "multiGate, 2 tasks, k = 1": { router: { kind: "multiGate", tasks: 2, k: 1 } },
+  "soft, 64 slots": { router: { kind: "soft", slots: 1 } },
   "denseToSparse, hard": { router: { kind: "denseToSparse", steps: 1, hardAfter: 0 } },
   reinforce: { router: { kind: "reinforce" } },
 };

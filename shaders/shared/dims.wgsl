@@ -52,6 +52,7 @@ struct Dims {
     second_place: f32,    // weight of the loss secondPlace
     prototypes: u32,      // equal runs of experts, each with a softmax and choices of its own
     quota: u32,           // tokens that an expert would take of a group: its threshold follows the last one's key
+    mixtures: u32,        // M, mixtures of a group's tokens that go to experts in place of tokens, rounded up; 0: tokens do
 }
 
 /// In `slot` and `row` of a placement: the assignment was dropped.

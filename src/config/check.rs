@@ -70,7 +70,8 @@ impl LayerConfig {
         let known = self.router.losses();
         for (name, weight) in &self.loss_weights {
             if !known.contains(&name.as_str()) {
-                return Err(Error::UnknownLoss { name: name.clone(), known: known.join(", ") });
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(Error::UnknownLoss { name: name.clone(), known });
             }
             real(&format!("lossWeights.{name}"), f64::from(*weight), weight.is_finite(), "a finite number")?;
         }

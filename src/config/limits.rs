@@ -15,6 +15,10 @@ pub(super) const TASKS: RangeInclusive<usize> = 1..=1 << 16;
 pub(super) const CHOICES: RangeInclusive<usize> = 1..=1 << 20;
 /// Tasks of a layer with a gate for each: a kernel keeps something of each in registers.
 pub(super) const GATES: RangeInclusive<usize> = 1..=64;
+/// Slots of all experts that get mixtures of a group's tokens: a kernel has a workgroup for each, and a grid 65,535.
+pub(super) const MOST_MIXTURES: usize = 65_535;
+/// Such slots of one expert.
+pub(super) const MIXTURES: RangeInclusive<usize> = 1..=MOST_MIXTURES;
 /// Virtual devices.
 pub(super) const DEVICES: RangeInclusive<usize> = 1..=64;
 /// Routing groups.

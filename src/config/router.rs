@@ -16,6 +16,7 @@ mod multi_gate;
 mod noisy_top_k;
 mod reinforce;
 mod sinkhorn;
+mod soft;
 mod task;
 mod thor;
 mod thresholds;
@@ -32,6 +33,7 @@ pub use multi_gate::MultiGate;
 pub use noisy_top_k::{Noise, NoisyTopK};
 pub use reinforce::{Baseline, Reinforce};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
+pub use soft::Soft;
 pub use task::Task;
 pub use thor::{Draw, Thor};
 pub use thresholds::Thresholds;
@@ -122,6 +124,8 @@ pub enum Chooses {
     Auction,
     /// Nobody: the expert follows from what the caller says of the token.
     Labels,
+    /// Nobody: experts get mixtures of tokens in place of tokens.
+    Nobody,
 }
 
 /// Random numbers that a pass uses, and that its caller may give in place of the router's own.
@@ -187,6 +191,8 @@ pub enum RouterConfig {
     TokenThenExpert(TokenThenExpert),
     /// One gate a task over the same experts.
     MultiGate(MultiGate),
+    /// Every expert gets mixtures of all tokens.
+    Soft(Soft),
     /// From all experts to one, as a temperature falls.
     DenseToSparse(DenseToSparse),
     /// The expert is drawn by a policy that learns from rewards.
@@ -278,6 +284,7 @@ pub(super) trait Router {
     fn losses(&self) -> &'static [&'static str] {
         match self.chooses() {
             Chooses::Labels => &["load"],
+            Chooses::Nobody => &[],
             Chooses::Tokens | Chooses::Experts | Chooses::Auction => {
                 &["loadBalance", "loadBalanceFirst", "z", "importance", "load"]
             }
@@ -330,6 +337,7 @@ impl RouterConfig {
             RouterConfig::Task(router) => router,
             RouterConfig::TokenThenExpert(router) => router,
             RouterConfig::MultiGate(router) => router,
+            RouterConfig::Soft(router) => router,
             RouterConfig::DenseToSparse(router) => router,
             RouterConfig::Reinforce(router) => router,
         }
@@ -338,7 +346,7 @@ impl RouterConfig {
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 14] = [
+        let kinds: [(&str, Read); 15] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
             ("noisyTopK", |f| NoisyTopK::read(f).map(RouterConfig::NoisyTopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
@@ -351,6 +359,7 @@ impl RouterConfig {
             ("language", |f| Language::read(f).map(RouterConfig::Language)),
             ("task", |f| Task::read(f).map(RouterConfig::Task)),
             ("multiGate", |f| MultiGate::read(f).map(RouterConfig::MultiGate)),
+            ("soft", |f| Soft::read(f).map(RouterConfig::Soft)),
             ("denseToSparse", |f| DenseToSparse::read(f).map(RouterConfig::DenseToSparse)),
             ("reinforce", |f| Reinforce::read(f).map(RouterConfig::Reinforce)),
         ];
@@ -411,6 +420,14 @@ impl RouterConfig {
     /// Who chooses.
     pub fn chooses(&self) -> Chooses {
         self.settings().chooses()
+    }
+
+    /// Slots of each expert that get mixtures of a group's tokens; 0: experts get tokens.
+    pub fn mixtures(&self) -> usize {
+        match self {
+            RouterConfig::Soft(router) => router.slots,
+            _ => 0,
+        }
     }
 
     /// Tasks whose embeddings the router reads in place of tokens; 0: it reads tokens.

@@ -25,8 +25,11 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let dims = call.dims;
     let (k, columns, d, n) =
         (dims.choices as usize, dims.columns as usize, 4 * dims.d4 as usize, dims.devices as usize);
+    // mixtures come after the tokens, which then stay
+    let (tokens, mixtures) = (dims.tokens as usize, (dims.groups * dims.mixtures) as usize);
+    let routed = if mixtures > 0 { mixtures } else { tokens };
     let (placement, to_experts) = (placement.u32(), call.constants.on("TO_EXPERTS"));
-    for at in 0..dims.tokens as usize * columns {
+    for at in 0..tokens * columns {
         let row = placement[2 * at + 1];
         if row == DROPPED {
             continue;
@@ -35,7 +38,7 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         let source = if call.constants.on("PER_TOKEN") { t } else { row };
         to.f32_mut()[row * d..][..d].copy_from_slice(&from.f32()[source * d..][..d]);
         if j < k {
-            let home = t / (dims.tokens as usize / n);
+            let home = (t - (tokens - routed)) / (routed / n);
             let away = expert_of.u32()[t * k + j] as usize / (dims.experts as usize / n);
             let pair = if to_experts { home * n + away } else { away * n + home };
             moved.u32_mut()[dims.counter_base as usize + pair] += 1;

@@ -38,6 +38,9 @@ mod lookup;
 mod loss_sums;
 mod losses;
 mod matmul;
+mod mix;
+mod mixture_backward;
+mod mixture_scores;
 mod multi_gate;
 mod multi_gate_backward;
 mod noise;
@@ -60,8 +63,10 @@ mod reweigh;
 mod route;
 mod router_backward;
 mod router_logits;
+mod seat;
 mod settle;
 mod sgd;
+mod share_gradient;
 mod shuffle;
 mod sinkhorn_experts;
 mod sinkhorn_tokens;
@@ -71,6 +76,7 @@ mod slot_scan;
 mod sort;
 mod spread;
 mod taken;
+mod unmix;
 mod weight_gradient;
 
 pub use act::ACT;
@@ -104,6 +110,9 @@ pub use line_up::LINE_UP;
 pub use lookup::LOOKUP;
 pub use loss_sums::LOSS_SUMS;
 pub use losses::{LOSS_NAMES, LOSSES};
+pub use mix::MIX;
+pub use mixture_backward::MIXTURE_BACKWARD;
+pub use mixture_scores::{MIXTURE_SCORES, OVER_SLOTS, OVER_TOKENS};
 pub use multi_gate::MULTI_GATE;
 pub use multi_gate_backward::MULTI_GATE_BACKWARD;
 pub use noise::NOISE;
@@ -123,8 +132,10 @@ pub use reweigh::REWEIGH;
 pub use route::ROUTE;
 pub use router_backward::ROUTER_BACKWARD;
 pub use router_logits::ROUTER_LOGITS;
+pub use seat::SEAT;
 pub use settle::SETTLE;
 pub use sgd::SGD;
+pub use share_gradient::SHARE_GRADIENT;
 pub use shuffle::SHUFFLE;
 pub use sinkhorn_experts::SINKHORN_EXPERTS;
 pub use sinkhorn_tokens::SINKHORN_TOKENS;
@@ -133,6 +144,7 @@ pub use slot_count_by_key::SLOT_COUNT_BY_KEY;
 pub use slot_scan::{MOST_EXPERTS, SLOT_SCAN};
 pub use spread::SPREAD;
 pub use taken::TAKEN;
+pub use unmix::UNMIX;
 pub use weight_gradient::WEIGHT_GRADIENT;
 
 use crate::shader::{Part, Product};
@@ -200,6 +212,7 @@ pub struct Dims {
     pub second_place: f32,
     pub prototypes: u32,
     pub quota: u32,
+    pub mixtures: u32,
 }
 
 /// Whether a kernel writes a binding.
@@ -331,7 +344,7 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 61] = [
+pub static ALL: [&Kernel; 67] = [
     &SHUFFLE,
     &ROUTER_LOGITS,
     &SPREAD,
@@ -342,6 +355,9 @@ pub static ALL: [&Kernel; 61] = [
     &NOISY_LOGITS,
     &REWEIGH,
     &MULTI_GATE,
+    &MIXTURE_SCORES,
+    &MIX,
+    &SEAT,
     &ACT,
     &AUCTION_BOUNDS,
     &AUCTION_BID,
@@ -374,6 +390,7 @@ pub static ALL: [&Kernel; 61] = [
     &EXPERT_OUT,
     &IDENTITY,
     &COMBINE,
+    &UNMIX,
     &COMBINE_BACKWARD,
     &EXPERT_OUT_BACKWARD,
     &EXPERT_IN_BACKWARD,
@@ -388,6 +405,8 @@ pub static ALL: [&Kernel; 61] = [
     &COLUMN_BACKWARD,
     &NOISY_BACKWARD,
     &MULTI_GATE_BACKWARD,
+    &SHARE_GRADIENT,
+    &MIXTURE_BACKWARD,
     &ADVANTAGE,
     &POLICY_BACKWARD,
     &GATHER_TASKS,

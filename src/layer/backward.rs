@@ -5,10 +5,10 @@ use super::forward::{
     with_column_blocks,
 };
 use super::{Backward, Batch, Parameters, Sizes, record_losses};
-use crate::config::{LayerConfig, RouterConfig};
+use crate::config::LayerConfig;
 use crate::kernels::{
-    COMBINE_BACKWARD, Constants, Dims, EXPERT_IN_BACKWARD, EXPERT_OUT_BACKWARD, GATE_BACKWARD, GATHER_TASKS,
-    MULTI_GATE_BACKWARD, ROUTER_BACKWARD, SGD, WEIGHT_GRADIENT,
+    COMBINE_BACKWARD, Constants, Dims, EXPERT_IN_BACKWARD, EXPERT_OUT_BACKWARD, GATHER_TASKS, ROUTER_BACKWARD, SGD,
+    WEIGHT_GRADIENT,
 };
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
 use crate::router::{self, Switches};
@@ -36,7 +36,7 @@ pub fn record(
 ) {
     let s = Sizes::of(config);
     let dims = with_column_blocks(dims, &s, batch.row_tiling);
-    let switches = Switches(config);
+    let routed = s.routed(dims);
     let plain =
         |kernel, constants, buffers, grid| Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid };
     let (b, w) = (batch, backward);
@@ -52,13 +52,15 @@ pub fn record(
         record_shuffle(rec, dims, b.places, Turn::There, [caller.given, w.dy], w.moved);
     }
 
+    router::record_output_backward(rec, dims, (batch, backward));
     // from the output to the experts' outputs, and to the weights of the assignments
     let out = b.exchange.as_ref().map_or(b.out, |e| e.home);
     let d_out = w.exchange.as_ref().map_or(w.d_out, |e| e.home);
     let buffers = vec![w.dy.id, out.id, b.placement.id, b.weight.id, w.d_weight.id, d_out.id];
-    rec.dispatch(plain(&COMBINE_BACKWARD, Constants::default(), buffers, Grid::over(b.tokens * s.columns())));
+    let assignments = Grid::over(s.carried(b.tokens) * s.columns());
+    rec.dispatch(Dispatch { dims: routed, ..plain(&COMBINE_BACKWARD, Constants::default(), buffers, assignments) });
     if w.exchange.is_some() {
-        record_exchange(rec, dims, batch, Move::CombineBackward, [d_out, w.d_out], w.moved);
+        record_exchange(rec, routed, batch, Move::CombineBackward, [d_out, w.d_out], w.moved);
     }
 
     // through the experts
@@ -72,7 +74,7 @@ pub fn record(
     record_identity(rec, dims, &s, batch, false, [w.d_out, w.d_row]);
     let mut d_row = w.d_row;
     if let Some(exchange) = &w.exchange {
-        record_exchange(rec, dims, batch, Move::DispatchBackward, [w.d_row, exchange.received], w.moved);
+        record_exchange(rec, routed, batch, Move::DispatchBackward, [w.d_row, exchange.received], w.moved);
         d_row = exchange.received;
     }
 
@@ -107,27 +109,11 @@ pub fn record(
     } else {
         rec.clear(b.d_share);
     }
-    let (kernel, constants, buffers) = if matches!(config.router, RouterConfig::MultiGate(_)) {
-        let buffers = vec![b.router.id, b.expert_of.id, b.chosen.id, w.d_weight.id, w.d_logits.id];
-        (&MULTI_GATE_BACKWARD, switches.multi_gate_backward(), buffers)
-    } else {
-        let buffers = vec![
-            b.router.id,
-            b.stats.id,
-            b.expert_of.id,
-            b.chosen.id,
-            b.placement.id,
-            w.d_weight.id,
-            b.d_share.id,
-            w.d_logits.id,
-        ];
-        (&GATE_BACKWARD, switches.gate_backward(of.train), buffers)
-    };
-    rec.dispatch(plain(kernel, constants, buffers, Grid::over(b.tokens)));
+    router::record_gate_backward(rec, config, (dims, routed), (batch, backward), of.train, d_row);
     router::record_backward(rec, config, dims, (batch, w.d_logits), router::Backward { train: of.train, weighed });
     router::record_policy_backward(rec, config, dims, (batch, backward), weights, of.rewarded);
     let d_input_logits = if s.rewards { w.d_input_logits } else { w.d_logits };
-    let noise = switches.input_noise(of.train);
+    let noise = Switches(config).input_noise(of.train);
     // to what the router has read, through its weights, and to what the experts have, through their rows
     let to_input = |tiling: Tiling, dims: Dims, d_logits: Buffer<f32>, to: Buffer<f32>| {
         let tile = tiling.tile(Product::Nn);
@@ -148,6 +134,7 @@ pub fn record(
         of_router.dims.tokens = s.tasks as u32;
     }
     rec.dispatch(to_input(b.token_tiling, dims, d_input_logits, w.dx));
+    router::record_input_backward(rec, dims, (batch, backward));
     if let Some(caller) = caller {
         record_shuffle(rec, dims, b.places, Turn::Back, [w.dx, caller.told], w.moved);
     }

@@ -133,9 +133,12 @@ pub struct Batch {
     pub task_tiling: Tiling,
     /// Tiling of products over rows.
     pub row_tiling: Tiling,
-    /// `f32[T, d]`: the layer's input.
+    /// `f32[T, d]`: the layer's input; `f32[T + G·M, d]` with the mixtures that experts get in place of tokens, behind the tokens.
+    ///
+    /// So it is with `y`, `dy` and `dx`, and with whatever is of each token and its experts: `expert_of`, `placement`, `weight` and
+    /// `d_weight`.
     pub x: Buffer<f32>,
-    /// `f32[2, T, stride]`: logits, scores.
+    /// `f32[2, T, stride]`: logits, scores; of mixtures `f32[3, T, stride]`: logits, shares over tokens, shares over slots.
     pub router: Buffer<f32>,
     /// `u32[T, k]`.
     pub expert_of: Buffer<u32>,
@@ -228,6 +231,8 @@ pub struct Backward {
     pub d_logits: Buffer<f32>,
     /// `f32[tasks, stride]`.
     pub d_task_logits: Buffer<f32>,
+    /// `f32[T, stride]`: the shares of mixtures in the output, each times its gradient.
+    pub d_shares: Buffer<f32>,
     /// `f32[T, stride]`: what of that goes on to the input, for a router that learns from rewards.
     pub d_input_logits: Buffer<f32>,
     /// `f32[T]`: how each token fared, for such a router.
@@ -252,7 +257,8 @@ impl Batch {
     /// [`Error::InvalidArgument`] for more tokens than a grid has workgroups for, [`Error::TooLarge`] or [`Error::OutOfMemory`].
     pub async fn create(engine: &Engine, s: &Sizes, dims: &Dims) -> Result<Self, Error> {
         let tokens = dims.tokens as usize;
-        let (assignments, rows) = (tokens.saturating_mul(s.columns()), s.rows(dims));
+        let (carried, rows) = (s.carried(tokens), s.rows(dims));
+        let assignments = carried.saturating_mul(s.columns());
         let token_tiling = engine.tiling(tokens);
         let row_tiling = engine.tiling(rows);
         let task_tiling = engine.tiling(s.tasks);
@@ -267,9 +273,9 @@ impl Batch {
             return Err(Error::InvalidArgument { what, got, wanted });
         }
         let mut plan = Plan { wanted: Vec::new() };
-        plan.want("the input", [tokens, s.d]);
-        plan.want("the router's logits and scores", [2, tokens, s.stride]);
-        plan.want("the choices", [tokens, s.k]);
+        plan.want("the input", [carried, s.d]);
+        plan.want("the router's logits and scores", [s.scores(), tokens, s.stride]);
+        plan.want("the choices", [carried, s.k]);
         plan.want("the chosen scores", [s.outputs, assignments]);
         plan.want("the tokens' statistics", [4, tokens]);
         plan.want("the places", [tokens, s.k]);
@@ -284,7 +290,7 @@ impl Batch {
         plan.want("the rows' assignments", [rows]);
         plan.want("the experts' hidden rows", [rows, s.f]);
         plan.want("the experts' outputs", [rows, s.d]);
-        plan.want("the output", [s.outputs, tokens, s.d]);
+        plan.want("the output", [s.outputs, carried, s.d]);
         plan.want("the losses' sums", [4, s.groups, s.experts]);
         plan.want("the losses", [LOSS_NAMES.len(), s.groups]);
         plan.want("the losses' derivative", [2, s.groups, s.experts]);
@@ -438,20 +444,22 @@ impl Backward {
     /// [`Error::TooLarge`] or [`Error::OutOfMemory`].
     pub async fn create(engine: &Engine, s: &Sizes, dims: &Dims, batch: &Batch) -> Result<Self, Error> {
         let (tokens, rows) = (batch.tokens, s.rows(dims));
+        let carried = s.carried(tokens);
         let mut plan = Plan { wanted: Vec::new() };
         plan.want("the rows before the activation", [rows, s.u]);
-        plan.want("the output's gradient", [s.outputs, tokens, s.d]);
-        plan.want("the weights' gradient", [s.outputs, tokens, s.columns()]);
+        plan.want("the output's gradient", [s.outputs, carried, s.d]);
+        plan.want("the weights' gradient", [s.outputs, carried, s.columns()]);
         plan.want("the gradient of the experts' outputs", [rows, s.d]);
         plan.want("the gradient before the activation", [rows, s.u]);
         plan.want("the gradient of the experts' inputs", [rows, s.d]);
         plan.want("the logits' gradient", [tokens, s.stride]);
         plan.want("the gradient of the tasks' logits", [s.tasks, s.stride]);
+        plan.want("the shares' gradient", [if s.mixtures > 0 { tokens } else { 0 }, s.stride]);
         let of_rewards = |len: usize| [if s.rewards { len } else { 0 }];
         plan.want("the logits' gradient for the input", of_rewards(tokens * s.stride));
         plan.want("the rewards", of_rewards(tokens));
         plan.want("the advantages", of_rewards(2 * tokens));
-        plan.want("the input's gradient", [tokens, s.d]);
+        plan.want("the input's gradient", [carried, s.d]);
         plan.want("the backward exchanges' counters", [s.moves(), s.devices, s.devices]);
         if s.exchanges {
             plan.want("gradients on their way to the experts", [rows, s.d]);
@@ -471,6 +479,7 @@ impl Backward {
             d_row: made.next(),
             d_logits: made.next(),
             d_task_logits: made.next(),
+            d_shares: made.next(),
             d_input_logits: made.next(),
             reward: made.next(),
             advantage: made.next(),

@@ -26,8 +26,9 @@ pub fn record(rec: &mut Recording, config: &LayerConfig, dims: Dims, batch: &Bat
     record_routing(rec, config, dims, batch, weights, pass);
     let s = Sizes::of(config);
     let dims = with_column_blocks(dims, &s, batch.row_tiling);
+    let routed = s.routed(dims);
     if let Some(exchange) = &batch.exchange {
-        record_exchange(rec, dims, batch, Move::Dispatch, [batch.x, exchange.received], batch.moved);
+        record_exchange(rec, routed, batch, Move::Dispatch, [batch.x, exchange.received], batch.moved);
     }
     record_expert_in(rec, config, dims, batch, weights, pass.keep);
     let buffers = vec![batch.hidden.id, weights.w_out.id, weights.b_out.id, batch.tiles.id, batch.out.id];
@@ -38,17 +39,18 @@ pub fn record(rec: &mut Recording, config: &LayerConfig, dims: Dims, batch: &Bat
     record_identity(rec, dims, &s, batch, gather, [x, batch.out]);
     let mut out = batch.out;
     if let Some(exchange) = &batch.exchange {
-        record_exchange(rec, dims, batch, Move::Combine, [batch.out, exchange.home], batch.moved);
+        record_exchange(rec, routed, batch, Move::Combine, [batch.out, exchange.home], batch.moved);
         out = exchange.home;
     }
     rec.dispatch(Dispatch {
         kernel: &COMBINE,
         constants: Constants::default(),
         tiling: Tiling::Direct,
-        dims,
+        dims: routed,
         buffers: vec![out.id, batch.placement.id, batch.weight.id, batch.y.id],
-        grid: Grid::linear(s.outputs * batch.tokens * s.d / 4),
+        grid: Grid::linear(s.outputs * s.carried(batch.tokens) * s.d / 4),
     });
+    router::record_output(rec, dims, batch);
     if let Some(caller) = batch.caller.filter(|_| pass.train) {
         record_shuffle(rec, dims, batch.places, Turn::Back, [batch.y, caller.told], batch.moved);
     }
@@ -131,6 +133,9 @@ pub(super) fn record_identity(
 
 /// Records the auxiliary losses of the batch, and their derivative with the weights in `dims`; `train`: of a pass in training.
 pub fn record_losses(rec: &mut Recording, config: &LayerConfig, dims: Dims, batch: &Batch, train: bool) {
+    if config.router.losses().is_empty() {
+        return;
+    }
     let of_scores = router::dims_of_scores(dims, &config.router);
     let plain = |kernel, buffers, grid| Dispatch {
         kernel,

@@ -23,8 +23,11 @@ pub struct Sizes {
     pub identities: usize,
     /// Pieces of width `dFf` that the shared expert is cut into; each is an expert that gets every token.
     pub units: usize,
-    /// Choices per token, `k`.
+    /// Choices per token, `k`; 1 where experts get mixtures of tokens, each that of its slot.
     pub k: usize,
+    /// Mixtures of a group's tokens that experts get in place of tokens, `M`: a slot each, rounded up to whole `vec4f`s; 0 where they
+    /// get tokens.
+    pub mixtures: usize,
     /// Outputs of the layer.
     pub outputs: usize,
     /// Logits of a token: experts, where they are scored, what the width of their noise comes from, where that is learned, and the
@@ -73,6 +76,7 @@ impl Sizes {
         let gate = usize::from(config.shared_expert.is_some_and(|s| s.gate));
         let gate_at = config.router_rows() + config.noise_rows();
         let drawn = |train| config.router.draws(train).map_or(0, |draws| draws.of_token(config));
+        let mixtures = pad4(config.router.mixtures() * config.experts);
         Sizes {
             d,
             f,
@@ -80,7 +84,8 @@ impl Sizes {
             experts: config.experts,
             identities: config.identity_experts,
             units: config.shared_expert.map_or(0, |s| s.d_ff.div_ceil(config.d_ff)),
-            k: config.k(),
+            k: if mixtures > 0 { 1 } else { config.k() },
+            mixtures,
             outputs: config.router.outputs(),
             stride: pad4(gate_at + gate).max(4),
             gate_at,
@@ -111,6 +116,21 @@ impl Sizes {
     /// Those of [`Sizes::all`] that have weights.
     pub fn weighted(&self) -> usize {
         self.all() - self.identities
+    }
+
+    /// Rows of the input and the output, for a batch of `tokens`: these, and behind them the mixtures, if there are any.
+    pub fn carried(&self, tokens: usize) -> usize {
+        tokens.saturating_add(volume(&[self.groups, self.mixtures]))
+    }
+
+    /// The dispatches' uniform of what is done to all of these rows alike.
+    pub fn routed(&self, dims: Dims) -> Dims {
+        Dims { tokens: self.carried(dims.tokens as usize) as u32, ..dims }
+    }
+
+    /// Arrays of logits and of what the router makes of them.
+    pub fn scores(&self) -> usize {
+        if self.mixtures > 0 { 3 } else { 2 }
     }
 
     /// Exchanges of rows in a pass in training, each with counters of its own.
@@ -163,6 +183,7 @@ impl Sizes {
             jitter: config.router.jitter(),
             dropout: config.router.dropout(),
             identities: self.identities as u32,
+            mixtures: self.mixtures as u32,
             tasks: self.outputs as u32,
             gate_at: self.gate_at as u32,
             seed_lo: seed as u32,
@@ -188,13 +209,17 @@ impl Sizes {
                 let places = volume(&[self.groups, self.experts, dims.slots as usize]).min(volume(&[tokens, self.k]));
                 places.saturating_add(volume(&[tokens, self.units]))
             }
+            Chooses::Nobody => {
+                let slots = volume(&[self.groups, self.experts, dims.slots as usize]);
+                slots.saturating_add(volume(&[tokens, self.units]))
+            }
             Chooses::Tokens | Chooses::Auction | Chooses::Labels => volume(&[tokens, self.columns()]),
         }
     }
 
     /// Most rows that the identities get for a batch.
     pub fn identity_rows(&self, dims: &Dims) -> usize {
-        let of_tokens = dims.tokens as usize * self.k.min(self.identities);
+        let of_tokens = self.carried(dims.tokens as usize) * self.k.min(self.identities);
         let of_slots = (self.groups * self.identities).saturating_mul(dims.slots as usize);
         of_tokens.min(of_slots)
     }

@@ -149,7 +149,7 @@ pub(super) fn choices(
             Choices::by_experts(groups(scores).into_iter().map(of_group))
         }
         RouterConfig::Hash(router) => Choices::by_tokens(lookup::hashed(config, router, labels, tokens)?),
-        RouterConfig::MultiGate(_) => unreachable!("its forward pass is its own"),
+        RouterConfig::MultiGate(_) | RouterConfig::Soft(_) => unreachable!("its forward pass is its own"),
         RouterConfig::Reinforce(_) => {
             let of_token = |(z, token): (&[f64], u32)| {
                 let draws = Draws { config, setting, token };

@@ -3,11 +3,24 @@
 //! # Source
 //! Fedus, Dean, Zoph 2022, the section on routing; prototypes: Yang et al. 2021 (M6-T).
 
-use super::math::{dot, scaled, sigmoid, softmax, softmax_backward};
+use super::math::{add_scaled, dot, scaled, sigmoid, softmax, softmax_backward, times};
 use crate::config::{Gate, Renormalize, Scoring, SoftmaxOver};
+use crate::weights::Weights;
 
 /// Keeps a sum of weights that all vanish from dividing zero by zero.
 const EPSILON: f64 = 1e-20;
+
+/// Logits `f64[T, rows]` of the tokens as they are, by all rows of the router.
+pub(super) fn logits(weights: &Weights<f64>, x: &[f64], d: usize) -> Vec<f64> {
+    let of_token = |x: &[f64]| {
+        let mut h = times(&weights.router, x);
+        if let Some(bias) = &weights.router_bias {
+            add_scaled(&mut h, 1.0, bias);
+        }
+        h
+    };
+    x.chunks_exact(d).flat_map(of_token).collect()
+}
 
 /// The parts of a row of experts over which a softmax is taken.
 pub(super) fn prototypes<'a>(gate: &Gate, row: &'a [f64]) -> impl Iterator<Item = &'a [f64]> {

@@ -4,9 +4,9 @@
 //! Ma et al. 2018 (MMoE).
 
 use super::choose::Choices;
-use super::math::{add_outer, add_scaled, add_transposed_times, dot, softmax, softmax_backward, times};
+use super::math::{add_outer, add_scaled, add_transposed_times, dot, softmax, softmax_backward};
 use super::shared::Input;
-use super::{Forward, Gradients, Setting, expert, losses, plan, routing, shared, traffic};
+use super::{Forward, Gradients, Setting, expert, gate, losses, plan, routing, shared, traffic};
 use crate::config::{LayerConfig, MultiGate};
 use crate::error::Error;
 use crate::weights::Weights;
@@ -49,14 +49,7 @@ pub(super) fn forward(
     let (d, tokens) = (config.d_model, x.len() / config.d_model);
     let group_tokens = config.tokens_per_group(tokens)?;
     let capacity = config.slots(group_tokens, setting.train);
-    let mut logits = Vec::new();
-    for x in x.chunks_exact(d) {
-        let mut h = times(&weights.router, x);
-        if let Some(bias) = &weights.router_bias {
-            add_scaled(&mut h, 1.0, bias);
-        }
-        logits.extend(h);
-    }
+    let logits = gate::logits(weights, x, d);
     let of_tokens: Vec<Gated> = logits.chunks_exact(config.router_rows()).map(|h| gated(router, h)).collect();
     let chosen: Vec<Vec<usize>> = of_tokens.iter().map(Gated::asked).collect();
     let undivided: Vec<Vec<f64>> = chosen.iter().map(|chosen| vec![1.0; chosen.len()]).collect();

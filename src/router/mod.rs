@@ -16,6 +16,7 @@ mod shares;
 mod shuffle;
 mod sinkhorn;
 mod slots;
+mod soft;
 mod solver;
 mod switches;
 mod task;
@@ -32,7 +33,7 @@ use switches::{ABOVE, COVER};
 
 use crate::config::{Draws, LayerConfig, RouterConfig};
 use crate::error::Error;
-use crate::kernels::{Constants, Dims, Kernel, ROUTER_LOGITS};
+use crate::kernels::{Constants, Dims, GATE_BACKWARD, Kernel, MULTI_GATE_BACKWARD, ROUTER_LOGITS};
 use crate::labels::Labels;
 use crate::layer::{self, Batch, Parameters};
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
@@ -109,9 +110,67 @@ pub(crate) fn record(mut step: Step) {
         RouterConfig::Thor(_) => thor::record(&mut step),
         RouterConfig::Task(_) => task::record(&mut step),
         RouterConfig::MultiGate(_) => multi_gate::record(&mut step),
+        RouterConfig::Soft(_) => soft::record(&mut step),
         RouterConfig::DenseToSparse(router) => dense_to_sparse::record(&mut step, router),
         RouterConfig::Reinforce(_) => reinforce::record(&mut step),
     }
+}
+
+/// Records what the layer's output takes from the experts' beyond their weighted sum, if experts get mixtures of tokens.
+pub(crate) fn record_output(rec: &mut Recording, dims: Dims, batch: &Batch) {
+    if dims.mixtures > 0 {
+        soft::record_output(rec, dims, batch);
+    }
+}
+
+/// Records the way back of [`record_output`].
+pub(crate) fn record_output_backward(rec: &mut Recording, dims: Dims, of: (&Batch, &layer::Backward)) {
+    if dims.mixtures > 0 {
+        soft::record_output_backward(rec, dims, of);
+    }
+}
+
+/// Records what the input's gradient has through mixtures, if experts get them, beside what [`record_gate_backward`] leads to.
+pub(crate) fn record_input_backward(rec: &mut Recording, dims: Dims, of: (&Batch, &layer::Backward)) {
+    if dims.mixtures > 0 {
+        soft::record_input_backward(rec, dims, of);
+    }
+}
+
+/// Records the way back to the logits that the router chose by; `d_row`: gradients of the rows that went to the experts, at home.
+pub(crate) fn record_gate_backward(
+    rec: &mut Recording,
+    config: &LayerConfig,
+    (dims, routed): (Dims, Dims),
+    (b, w): (&Batch, &layer::Backward),
+    train: bool,
+    d_row: Buffer<f32>,
+) {
+    let switches = Switches(config);
+    let (kernel, constants, buffers) = match &config.router {
+        RouterConfig::Soft(_) => {
+            return soft::record_logits_backward(rec, (dims, routed), (b, w), &switches, d_row);
+        }
+        RouterConfig::MultiGate(_) => {
+            let buffers = vec![b.router.id, b.expert_of.id, b.chosen.id, w.d_weight.id, w.d_logits.id];
+            (&MULTI_GATE_BACKWARD, switches.multi_gate_backward(), buffers)
+        }
+        _ => {
+            let buffers = vec![
+                b.router.id,
+                b.stats.id,
+                b.expert_of.id,
+                b.chosen.id,
+                b.placement.id,
+                w.d_weight.id,
+                b.d_share.id,
+                w.d_logits.id,
+            ];
+            (&GATE_BACKWARD, switches.gate_backward(train), buffers)
+        }
+    };
+    let (tiling, grid) = (Tiling::Direct, Grid::over(b.tokens));
+    rec.dispatch(Dispatch { kernel, constants, tiling, dims, buffers, grid });
 }
 
 /// Records what a policy adds to the gradient of its logits, if the router has one.
@@ -197,6 +256,7 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> D
             Dims { temperature: router.temperature, decay: router.decay, entropy: router.entropy, ..dims }
         }
         RouterConfig::MultiGate(router) => Dims { nominees: router.taken(dims.experts as usize) as u32, ..dims },
+        RouterConfig::Soft(_) => dims,
         RouterConfig::Thor(router) => Dims { nominees: router.drawn(dims.experts as usize, train) as u32, ..dims },
         RouterConfig::Domain(_) => Dims { vocabulary: dims.experts, ..dims },
         RouterConfig::Language(router) => {
@@ -230,6 +290,7 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
         | RouterConfig::TokenThenExpert(_)
         | RouterConfig::Task(_)
         | RouterConfig::MultiGate(_)
+        | RouterConfig::Soft(_)
         | RouterConfig::DenseToSparse(_)
         | RouterConfig::Reinforce(_) => Vec::new(),
     }

@@ -31,13 +31,18 @@ pub(super) fn record_seated(step: &mut Step) {
     record_rows(step, WHOLE_GROUP);
 }
 
-fn record_rows(step: &mut Step, block: u32) {
+/// First rows, the tile table and the products' grids, from how many ask each expert. One dispatch.
+pub(super) fn record_scan(step: &mut Step) {
     let b = step.batch;
     let buffers =
         vec![b.counts.id, b.demanded.id, b.starts.id, b.offsets.id, b.tiles.id, b.grids.id, step.weights.widths.id];
     let constants = Constants(vec![("TILE", b.row_tiling.rows())]);
     step.dispatch(&SLOT_SCAN, constants, buffers, Grid::Direct([1, 1, 1]));
+}
 
+fn record_rows(step: &mut Step, block: u32) {
+    record_scan(step);
+    let b = step.batch;
     let buffers = vec![
         b.expert_of.id,
         b.chosen.id,

@@ -118,7 +118,7 @@ impl Switches<'_> {
 
     /// Whether a group's assignments are counted as one block, however many they are.
     pub fn one_block(&self) -> bool {
-        self.by_key() || self.0.router.chooses() == Chooses::Experts
+        self.by_key() || matches!(self.0.router.chooses(), Chooses::Experts | Chooses::Nobody)
     }
 
     /// Whether the shared expert has a gate.

@@ -94,7 +94,9 @@ impl MoeLayer {
         for read in &read {
             match (read, &self.batch, &self.backward) {
                 (BackwardRead::Weights, ..) => download(&mut rec, &gradients),
-                (BackwardRead::X, Some(_), Some(w)) => rec.download(w.ends(of.train).told),
+                (BackwardRead::X, Some(_), Some(w)) => {
+                    rec.download_range(w.ends(of.train).told, 0..tokens * self.sizes.d)
+                }
                 (BackwardRead::Traffic, Some(_), Some(w)) if self.sizes.exchanges => rec.download(w.moved),
                 (BackwardRead::Traffic, Some(b), _) => {
                     rec.download_range(b.demanded, 0..self.sizes.groups * self.sizes.experts)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::backward::Gradients;
+use super::mixtures;
 use super::types::{ForwardOptions, LayerOutput, Read, Routing};
 use crate::config::{Capacity, Domain, Exchanges, LayerConfig, RouterConfig};
 use crate::engine::{Downloads, Engine};
@@ -233,7 +234,10 @@ impl MoeLayer {
         }
         for read in &options.read {
             match read {
-                Read::Output => rec.download(b.ends(options.train).told),
+                Read::Output => rec.download_range(b.ends(options.train).told, 0..s.outputs * b.tokens * s.d),
+                Read::Routing if s.mixtures > 0 => {
+                    rec.download_range(b.router, 2 * b.tokens * s.stride..3 * b.tokens * s.stride)
+                }
                 Read::Routing => {
                     rec.download_range(b.expert_of, 0..b.tokens * s.k);
                     rec.download_range(b.weight, 0..s.outputs * b.tokens * s.columns());
@@ -273,6 +277,9 @@ impl MoeLayer {
             match read {
                 Read::Output => {
                     out.output = Some(strip_rows(downloads.take(b.ends(options.train).told), self.config.d_model))
+                }
+                Read::Routing if s.mixtures > 0 => {
+                    out.routing = Some(mixtures::routing(&self.config, s, &downloads.take(b.router)));
                 }
                 Read::Routing => {
                     let experts = in_order(places, downloads.take(b.expert_of));
@@ -357,7 +364,7 @@ impl MoeLayer {
                 Read::Routing => {
                     let none = vec![0; self.config.experts];
                     let routing =
-                        Routing { slots: self.sizes.k, demanded: none.clone(), load: none, ..Routing::default() };
+                        Routing { slots: self.config.k(), demanded: none.clone(), load: none, ..Routing::default() };
                     out.routing = Some(routing);
                 }
             }

@@ -176,7 +176,7 @@ pub struct Routing {
     pub experts: Vec<i32>,
     /// `f32[T, slots]`: weight of each choice in the output, 0 where dropped; `f32[tasks, T, slots]` with a gate for each task.
     pub weights: Vec<f32>,
-    /// `i32[T, slots]`: slot in the expert's buffer of the token's group, -1 where dropped.
+    /// `i32[T, slots]`: slot in the expert's buffer of the token's group, -1 where dropped, or where slots hold mixtures of tokens.
     pub positions: Vec<i32>,
     /// `u8[T, slots]`: 1 where kept.
     pub kept: Vec<u8>,
@@ -197,7 +197,7 @@ pub struct LayerOutput {
     pub losses: Option<Vec<(&'static str, f32)>>,
     /// Bytes between devices.
     pub traffic: Option<Vec<Traffic>>,
-    /// `f32[T, E]`, or `f32[T, tasks, E]`.
+    /// `f32[T, E]`, or `f32[T, tasks, E]`; `f32[T, E, slots]`, what each token is of each slot, where slots hold mixtures of tokens.
     pub scores: Option<Vec<f32>>,
     /// How the router's solver ended; absent where none ran.
     pub solver: Option<Solver>,

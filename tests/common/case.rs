@@ -36,6 +36,8 @@ pub struct Expect {
     pub want: Vec<f64>,
     /// The places of `want` in the result, if not all.
     pub at: Option<Vec<usize>>,
+    /// `[want, got]`: what the result is multiplied by before it is compared, if by anything.
+    pub through: Option<Vec<f64>>,
     /// How close.
     pub tol: Tol,
 }
@@ -70,7 +72,7 @@ pub enum What {
 impl Expect {
     /// All values of a result.
     pub fn all(what: What, want: Vec<f64>, tol: Tol) -> Self {
-        Expect { what, want, at: None, tol }
+        Expect { what, want, at: None, through: None, tol }
     }
 
     /// All values of a result of whole numbers.
@@ -118,6 +120,11 @@ impl Case {
                 None => return Err(format!("{label} is absent")),
             },
         };
+        if let Some(matrix) = &expect.through {
+            let row = |row: &[f64]| row.iter().zip(&values).map(|(m, v)| m * v).sum();
+            let values: Vec<f64> = matrix.chunks_exact(values.len()).map(row).collect();
+            return compare(&label, &values, &expect.want, 1, expect.tol);
+        }
         match &expect.at {
             None => compare(&label, &values, &expect.want, width, expect.tol),
             Some(places) => {

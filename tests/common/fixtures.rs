@@ -3,7 +3,7 @@
 use super::case::{Case, What};
 use super::families::{
     aux_losses, base, experts_choose, ffn_big, flaxformer, gshard, huggingface, lucidrains, megatron, noisy_top_k, pot,
-    st_moe,
+    soft_moe, st_moe,
 };
 
 /// What was recorded and cannot be said in terms of the layer's public interface, and why.
@@ -32,6 +32,7 @@ pub fn cases() -> Vec<Case> {
         huggingface::cases(),
         gshard::cases(),
         lucidrains::cases(),
+        soft_moe::cases(),
         st_moe::cases(),
         flaxformer::cases(),
         experts_choose::cases(),

@@ -29,7 +29,7 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
     let made = "the CPU engine has room";
     let mut batch = Batch::create(cpu, &sizes, &dims).await.expect(made);
     // the tile table of the batch's own tiling may be too short for this one: take the longest there is
-    let tiles = 4 * (count * sizes.columns() + sizes.all());
+    let tiles = 4 * (sizes.rows(&dims) + sizes.all());
     batch.tiles = Buffer::new(cpu.create(&[("the tile table", tiles)]).await.expect(made)[0], tiles);
     (batch.token_tiling, batch.row_tiling) = (tiling, tiling);
     let backward = Backward::create(cpu, &sizes, &dims, &batch).await.expect(made);

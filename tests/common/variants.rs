@@ -13,6 +13,7 @@ pub fn values(constant: &str) -> &'static [u32] {
         "AGAIN" | "BASELINE" | "BIASED" | "FINAL" | "GROUPED" | "UNCHOSEN" => &[0, 1, 2],
         "NOISE" => &[0, 1, 2, 3],
         "KEY" => &[0, 1, 2, 3, 4],
+        "SHARES" => &[1, 2],
         "BLOCK" => &[128, u32::MAX],
         "TILE" => &[1, 16, 64],
         _ => &[0, 1],

@@ -3,7 +3,7 @@
 use webmoe::config::{
     Across, Activation, Base, Capacity, DenseGate, DenseToSparse, Dykstra, ExpertChoice, Exploration, Key, LayerConfig,
     MultiGate, Noise, NoisyTopK, Order, Priority, Renormalize, RouterConfig, Scoring, SecondPolicy, SharedExpert,
-    Slots, SoftmaxOver, Thresholds, TokenThenExpert, TopK,
+    Slots, Soft, SoftmaxOver, Thresholds, TokenThenExpert, TopK,
 };
 use webmoe::labels::Labels;
 use webmoe::reference::{Setting, backward_exact, forward_exact};
@@ -314,6 +314,20 @@ fn gradients_are_right_for_the_gates_of_several_tasks() {
             let capacity = Capacity::Bounded { slots, priority: Priority::Batch, order: Order::Token };
             let bounded = LayerConfig { groups: 2, capacity, ..dropless };
             assert_differences_agree(&format!("{bounded:?}"), &bounded);
+        }
+    }
+}
+
+#[test]
+fn gradients_are_right_for_soft_mixtures() {
+    let shared = [None, Some(SharedExpert { d_ff: 3, gate: false }), Some(SharedExpert { d_ff: 3, gate: true })];
+    for (slots, groups) in [(1, 1), (3, 1), (2, 4)] {
+        for shared_expert in shared {
+            let router = RouterConfig::Soft(Soft::new(slots));
+            let config = LayerConfig { router_bias: true, shared_expert, groups, ..LayerConfig::new(4, 5, 4, router) };
+            assert_differences_agree(&format!("{config:?}"), &config);
+            let unlike = LayerConfig { identity_experts: 1, expert_widths: Some(vec![5, 1, 3]), gated: true, ..config };
+            assert_differences_agree(&format!("{unlike:?}"), &unlike);
         }
     }
 }

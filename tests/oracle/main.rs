@@ -20,6 +20,7 @@ mod properties;
 mod recorded;
 mod reinforce;
 mod routing;
+mod soft;
 mod tables;
 mod task;
 mod traffic;

@@ -74,6 +74,7 @@ fn the_families_are_all_there() {
         ("gshard_ds_topk_probs_3/", 2),
         ("gshard_fairscale/", 2),
         ("lucid_mixture_of_experts/", 6),
+        ("lucid_soft_moe/", 3),
         ("lucid_st_moe/", 6),
         ("flaxformer_tokens_choose/", 6),
         ("flaxformer_experts_choose/", 8),

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use webmoe::bisect::bisect;
 use webmoe::config::{
-    Activation, Capacity, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SharedExpert, Slots, TopK,
+    Activation, Capacity, LayerConfig, Order, Priority, Renormalize, RouterConfig, Scoring, SharedExpert, Slots, Soft,
+    TopK,
 };
 use webmoe::cpu::CpuEngine;
 use webmoe::engine::Engine;
@@ -135,10 +136,18 @@ pub async fn every_tiling_agrees_with_the_oracle(engine: &Rc<Engine>) {
         ..layer(TopK::new(2), Priority::Arrival, Activation::Silu, true, true)
     };
     let unlike = LayerConfig { expert_widths: Some(vec![37, 1, 8, 21, 33, 37]), identity_experts: 2, ..config.clone() };
+    let mixtures = LayerConfig {
+        router: RouterConfig::Soft(Soft::new(9)),
+        loss_weights: Default::default(),
+        groups: 2,
+        ..unlike.clone()
+    };
     for tiling in Tiling::ALL {
         let preferred = gpu(engine).set_tiling(tiling);
         let trial = |name, config: &LayerConfig| Trial::new(format!("{name}, {tiling:?}"), config.clone(), TOKENS);
-        check_trials(engine, &[trial("experts of one kind", &config), trial("of several", &unlike)]).await;
+        let trials =
+            [trial("experts of one kind", &config), trial("of several", &unlike), trial("mixtures", &mixtures)];
+        check_trials(engine, &trials).await;
         gpu(engine).set_tiling(preferred);
     }
 }

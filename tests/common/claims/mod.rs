@@ -13,8 +13,8 @@ pub mod routers;
 pub mod training;
 
 pub use routers::{
-    base, dense_to_sparse, domain, expert_choice, hash, language, multi_gate, noisy_top_k, reinforce, sinkhorn, task,
-    thor, thresholds, token_then_expert, top_k,
+    base, dense_to_sparse, domain, expert_choice, hash, language, multi_gate, noisy_top_k, reinforce, sinkhorn, soft,
+    task, thor, thresholds, token_then_expert, top_k,
 };
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
@@ -141,6 +141,11 @@ macro_rules! on_every_engine {
             multi_gate::the_loss_of_a_task_moves_no_other_gate,
             multi_gate::experts_are_computed_once_however_many_tasks_ask_them,
             multi_gate::a_gradient_for_too_few_tasks_is_refused,
+            soft::soft_mixtures_agree_with_the_oracle,
+            soft::tokens_share_every_slot_and_experts_every_output,
+            soft::every_device_sends_every_other_its_slots_and_nothing_else,
+            soft::a_soft_pass_is_ten_dispatches_or_twelve_on_a_mesh,
+            soft::a_token_that_is_not_a_number_spoils_its_group_alone,
             dense_to_sparse::dense_to_sparse_agrees_with_the_oracle,
             dense_to_sparse::bytes_fall_from_all_experts_to_one_with_the_temperature,
             dense_to_sparse::outside_training_dense_to_sparse_is_top_1,

@@ -62,7 +62,7 @@ fn case(f: &Fixture) -> Case {
 fn sample(f: &Fixture, what: What, name: &str) -> Expect {
     let tensor = format!("out.sample.{name}");
     let at = Some(f.indices(&format!("in.sample_idx.{name}")));
-    Expect { what, want: f.f64s(&tensor), at, tol: f.tol(&tensor) }
+    Expect { what, want: f.f64s(&tensor), at, through: None, tol: f.tol(&tensor) }
 }
 
 /// Samples of `[T, k]` weights, moved to where they stand in `[T, E]`.

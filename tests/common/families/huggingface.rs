@@ -165,7 +165,13 @@ fn switch_case(f: &Fixture) -> Case {
             let tensor = tensor("g", e, part);
             let places = (e * size..(e + 1) * size).collect();
             let want = f.f64s(&tensor);
-            expect.push(Expect { what: What::Gradient(name), want, at: Some(places), tol: f.tol(&tensor) });
+            expect.push(Expect {
+                what: What::Gradient(name),
+                want,
+                at: Some(places),
+                through: None,
+                tol: f.tol(&tensor),
+            });
         }
     }
     let (x, d_output) = (f.f32s("x"), f.f32s("cot.y"));

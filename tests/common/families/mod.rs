@@ -13,4 +13,5 @@ pub mod megatron;
 pub mod noisy_top_k;
 pub mod pot;
 mod rows;
+pub mod soft_moe;
 pub mod st_moe;

@@ -7,6 +7,7 @@ mod labels;
 mod multi_gate;
 mod noisy_top_k;
 mod reinforce;
+mod soft;
 mod thor;
 mod thresholds;
 mod token_then_expert;
@@ -24,7 +25,7 @@ fn routers_must_be_known() {
     assert_invalid(with(json!({ "router": { "k": 2 } })), "router.kind", "missing");
     assert_invalid(with(json!({ "router": { "kind": "topK" } })), "router.k", "missing");
     let unknown = parse(&with(json!({ "router": { "kind": "topP" } }))).expect_err("no such router");
-    let known = "topK, noisyTopK, expertChoice, base, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, multiGate, denseToSparse, reinforce";
+    let known = "topK, noisyTopK, expertChoice, base, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, multiGate, soft, denseToSparse, reinforce";
     let known = known.to_owned();
     assert_eq!(unknown, Error::UnknownRouter { kind: "topP".to_owned(), known });
     assert_eq!(unknown.code(), "UNKNOWN_ROUTER");

@@ -53,6 +53,8 @@ const LAYERS = {
   "thor by sentence": { router: { kind: "thor", per: "sentence", inference: "ensemble", k: 2 }, options: { sequence: 4 } },
   "multiGate": { router: { kind: "multiGate", tasks: 2 } },
   "multiGate with a few experts a task": { router: { kind: "multiGate", tasks: 3, k: 1 } },
+  "soft": { router: { kind: "soft", slots: 3 } },
+  "soft on a mesh": { router: { kind: "soft", slots: 2 }, sharedExpert: { dFf: 4, gate: true }, mesh: { devices: 2 } },
   "reinforce": { router: { kind: "reinforce", temperature: 0.5 }, backward: { reward: numbers(3, TOKENS) } },
   "reinforce with a linear baseline": {
     router: { kind: "reinforce", baseline: "linear", entropy: 0.1, stopGradient: false },
@@ -130,6 +132,8 @@ const CONFIGS = {
   ],
   "a training that draws nothing": [{ router: { kind: "thor", per: "ensemble" } }, "router.per"],
   "no task": [{ router: { kind: "multiGate", tasks: 0 } }, "router.tasks"],
+  "no slot": [{ router: { kind: "soft", slots: 0 } }, "router.slots"],
+  "a capacity beside slots of mixtures": [{ router: { kind: "soft", slots: 2 }, capacity: { slots: 2 } }, "capacity"],
   "logits divided by nothing": [{ router: { kind: "reinforce", temperature: 0 } }, "router.temperature"],
   "a running mean that forgets nothing": [{ router: { kind: "reinforce", decay: 1 } }, "router.decay"],
   "no expert of a draw": [{ router: { kind: "thor", k: 0 } }, "router.k"],

@@ -300,7 +300,7 @@ export interface MoeLayer {
  * With `expertWidths`, rows of w1, w3, b1 and b3 and columns of w2 beyond an expert's width are 0.
  */
 export interface LayerWeights {
-  /** `[experts, dModel]`, all of them; one row more with the linear baseline of `reinforce`, `[tasks, experts, dModel]` with `multiGate` */
+  /** `[experts, dModel]`, all of them; one row more with the linear baseline of `reinforce`, `[tasks, experts, dModel]` with `multiGate`, `[experts, slots, dModel]` with `soft` */
   router: Float32Array;
   /** `[experts]`, all of them, with `routerBias`: one for each row of `router` */
   routerBias?: Float32Array;
@@ -359,7 +359,7 @@ export interface LayerOutput {
   losses: Record<string, number>;
   /** What crossed between the virtual devices. */
   traffic: Traffic;
-  /** `[T, experts]`: the router's scores of all experts, `[T, tasks, experts]` with `multiGate`; only where asked for. */
+  /** `[T, experts]`: the router's scores of all experts, `[T, tasks, experts]` with `multiGate`, `[T, experts, slots]` with `soft`; only where asked for. */
   scores?: Float32Array;
   /** How the router's solver ended; only where asked for and one ran. */
   solver?: Solver;
@@ -399,7 +399,7 @@ export interface Routing {
   experts: Int32Array;
   /** `[tokens, slots]`, the gate value used in the output; `[tasks, tokens, slots]` with `multiGate`. */
   weights: Float32Array;
-  /** `[tokens, slots]`, place in the expert's buffer, -1 = none or dropped. */
+  /** `[tokens, slots]`, place in the expert's buffer, -1 = none or dropped, and of all with `soft`, whose slots hold mixtures. */
   positions: Int32Array;
   /** `[tokens, slots]`, 1 = kept. */
   kept: Uint8Array;

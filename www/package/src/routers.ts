@@ -309,6 +309,21 @@ export interface MultiGateRouterConfig {
 }
 
 /**
+ * Every expert gets mixtures of a group's tokens in place of tokens, as many as it has slots (Soft MoE, Puigcerver et al. 2023): the
+ * input of a slot is the mean of the tokens by the softmax of its logits over them, and the output of a token the mean of all
+ * slots' outputs by the softmax of its logits over these. Nothing is dropped, and every load is the same. Not causal. Not with a
+ * `capacity` or `residual`, and without losses.
+ *
+ * `routing` has every token with all experts, weighed by what their slots are of its output, and no positions; `scores` are
+ * `[T, experts, slots]`: what each token is of each slot's input.
+ */
+export interface SoftRouterConfig {
+  kind: "soft";
+  /** Slots of each expert in each group; `experts · slots` at most 65535. `router` has an embedding for each, those of an expert together. */
+  slots: number;
+}
+
+/**
  * Tokens go to nearly all experts at first and in the end to one, as a temperature falls (EvoMoE, Nie et al. 2021). Outside
  * training each takes its best one.
  */
@@ -368,5 +383,6 @@ export type RouterConfig =
   | LanguageRouterConfig
   | TaskRouterConfig
   | MultiGateRouterConfig
+  | SoftRouterConfig
   | DenseToSparseRouterConfig
   | ReinforceRouterConfig;

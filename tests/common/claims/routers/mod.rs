@@ -22,6 +22,7 @@ pub mod multi_gate;
 pub mod noisy_top_k;
 pub mod reinforce;
 pub mod sinkhorn;
+pub mod soft;
 pub mod task;
 pub mod thor;
 pub mod thresholds;
@@ -58,6 +59,7 @@ pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
         language::examples,
         task::examples,
         multi_gate::examples,
+        soft::examples,
         dense_to_sparse::examples,
         reinforce::examples,
     ];

@@ -15,7 +15,7 @@ export interface Choice {
   /** The gate value used in the output; 0 where dropped. */
   weight: number;
   kept: boolean;
-  /** Place in the expert's buffer, -1 if dropped. */
+  /** Place in the expert's buffer, -1 if dropped, or if there are mixtures in it. */
   position: number;
   /** Where the token lives. */
   from: number;
@@ -36,7 +36,7 @@ export interface Reading {
   groups: number;
   /** Of each token, as many as it has. */
   choices: Choice[][];
-  /** The router's score of a pair; `null` where nothing is scored. */
+  /** The router's score of a pair, the mean over slots that have one each; `null` where nothing is scored. */
   score(token: number, expert: number): number | null;
   /** The largest score; 0 where there is none. */
   topScore: number;
@@ -82,6 +82,8 @@ export function read({ settings, batch, output: { routing, scores } }: Snapshot)
     }
     return own;
   });
+  // scores of an expert for each token
+  const scored = router.mixes ? scores.length / (tokens * experts) : 1;
   const all = choices.flat();
   const limit = slotsOf(settings, tokens, routing.slots);
   const served = choices.map((own) => own.filter((choice) => choice.kept).length);
@@ -94,7 +96,7 @@ export function read({ settings, batch, output: { routing, scores } }: Snapshot)
     devices,
     groups,
     choices,
-    score: (token, expert) => scores[(token * scores.length) / tokens + expert] ?? null,
+    score: (token, expert) => mean(scores.subarray((token * scores.length) / tokens + expert * scored).subarray(0, scored)),
     topScore: scores.reduce((most, score) => Math.max(most, score), 0),
     made: all.length,
     dropped: all.filter((choice) => !choice.kept).length,
@@ -108,5 +110,13 @@ export function read({ settings, batch, output: { routing, scores } }: Snapshot)
   };
 }
 
-/** Slots of an expert over all groups; `null` without a limit. */
-export const capacityOf = ({ slots, groups }: Reading): number | null => (slots === null ? null : slots * groups);
+const mean = (values: Float32Array): number | null =>
+  values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Slots of an expert over all groups; `null` where they do not limit its tokens. */
+export const capacityOf = ({ router, slots, groups }: Reading): number | null =>
+  slots === null || router.mixes ? null : slots * groups;
+
+/** Rows that move to an expert and back, of each device, where these are mixtures; `null` where they are tokens. */
+export const mixturesOf = ({ router, slots, groups, experts, devices }: Reading): number | null =>
+  router.mixes ? ((slots ?? 0) * groups * experts) / devices : null;

@@ -34,7 +34,8 @@ function tokenWith({ expert }: Focus, { compares, experts, groups, tokens, value
   }
 }
 
-function outcome(token: number, { choices }: Reading): string {
+function outcome(token: number, { router, choices }: Reading): string {
+  if (router.mixes) return "Every expert gets something of it.";
   const experts = (kept: boolean) => choices[token]!.filter((choice) => choice.kept === kept).map(({ expert }) => String(expert));
   const named = (list: string[]) => `${list.length === 1 ? "expert" : "experts"} ${listed(list, "and")}`;
   const [kept, dropped] = [experts(true), experts(false)];
@@ -42,12 +43,13 @@ function outcome(token: number, { choices }: Reading): string {
   return kept.length === 0 ? `No expert serves it.${full}` : `It goes to ${named(kept)}.${full}`;
 }
 
-function expertWith(expert: number, { compares, choices, experts, groups, tokens, slots }: Reading): string {
+function expertWith(expert: number, { router: { mixes }, compares, choices, experts, groups, tokens, slots }: Reading): string {
   const inGroup = tokens / groups;
   const own = choices.flat().filter((choice) => choice.expert === expert);
   const kept = own.filter((choice) => choice.kept).length;
   const gets = `Expert ${expert} gets ${counted(kept, "token")}${own.length === kept ? "" : ` and turns ${own.length - kept} away`}`;
   const each = groups === 1 ? "all tokens" : `the ${inGroup} tokens of each group`;
+  if (mixes) return `Expert ${expert} gets ${counted(slots ?? 0, "mixture")} of ${each}.`;
   switch (compares) {
     case "column":
       return `${gets}: each of them compared its own ${counted(experts, "score")}.`;

@@ -6,7 +6,7 @@ import type { Place } from "./opened";
 import type { Snapshot } from "./pass";
 import type { Focus } from "./focus";
 import { bytes, counted, decimal, exactBytes, percent, sentence } from "./format";
-import type { Reading } from "./read";
+import { mixturesOf, type Reading } from "./read";
 
 /** Which engine runs, and why. */
 export function tellPlace({ device, adapter, reason }: Place, asked: Snapshot["settings"]["engine"]): string {
@@ -39,7 +39,14 @@ export function tellScores({ router, values, slots, choices, experts, tokens, sc
   );
 }
 
-export function tellFlow({ choices, devices, dropped }: Reading): string {
+export function tellFlow(reading: Reading): string {
+  const { choices, devices, dropped } = reading;
+  const mixtures = mixturesOf(reading);
+  if (mixtures !== null) {
+    const away = mixtures * (devices - 1);
+    const crossing = devices === 1 ? "With one device nothing has to travel." : `${away} leave their device.`;
+    return `Every token has something of every expert. What goes to experts are ${counted(mixtures * devices, "mixture")} of tokens. ${crossing}`;
+  }
   const all = choices.flat();
   const kept = all.filter((choice) => choice.kept);
   const away = kept.filter((choice) => choice.from !== choice.to).length;
@@ -48,7 +55,9 @@ export function tellFlow({ choices, devices, dropped }: Reading): string {
   return `Of ${counted(all.length, "choice")}, ${kept.length} reach their expert. ${crossing} ${turned}`;
 }
 
-export function tellLoads({ experts, groups, peak, slots, slotsSum }: Reading, demanded: Uint32Array): string {
+export function tellLoads(reading: Reading, demanded: Uint32Array): string {
+  const { router, experts, groups, peak, slots, slotsSum } = reading;
+  if (router.mixes) return `Every expert has something of every token, in ${counted((slots ?? 0) * groups, "mixture")}. Nothing is dropped.`;
   const most = demanded.indexOf(Math.max(...demanded));
   const idle = demanded.filter((n) => n === 0).length;
   const busiest =
@@ -101,6 +110,15 @@ export function tellFocus({ kind, index }: Focus, snapshot: Snapshot, reading: R
     const [wanted, kept] = [routing.demanded[index]!, routing.load[index]!];
     const dropped = wanted === kept ? "it keeps all" : `it keeps ${kept} and drops ${wanted - kept}`;
     return `Expert ${index} lives on device ${deviceOfExpert(index)}. ${counted(wanted, "choice")} fell on it; ${dropped}.`;
+  }
+  const mixtures = mixturesOf(reading);
+  if (mixtures !== null) {
+    const local = mixtures / traffic.devices;
+    const bytesOfRow = settings.width * 4;
+    return (
+      `Device ${index} of ${traffic.devices} receives ${counted(mixtures - local, "mixture")} of ${bytesOfRow} bytes from others ` +
+      `(${bytes((mixtures - local) * bytesOfRow)}) and keeps ${local} of its own.`
+    );
   }
   const arriving = choices.flat().filter((choice) => choice.kept && choice.to === index);
   const local = arriving.filter((choice) => choice.from === index).length;

@@ -12,6 +12,7 @@ import { multiGate } from "./multiGate";
 import { noisyTopK } from "./noisyTopK";
 import { reinforce } from "./reinforce";
 import { sinkhorn } from "./sinkhorn";
+import { soft } from "./soft";
 import { task } from "./task";
 import { thor } from "./thor";
 import { tokenThenExpert } from "./tokenThenExpert";
@@ -30,6 +31,7 @@ export const ROUTERS: readonly RouterKind[] = [
   language,
   task,
   multiGate,
+  soft,
   denseToSparse,
   reinforce,
 ];

@@ -93,6 +93,8 @@ export interface RouterKind {
   losses: readonly ("loadBalance" | "z")[];
   /** Why a step of training would change nothing, where it would not. */
   still?: string;
+  /** Whether experts get mixtures of all tokens of a group in place of tokens: one for each slot, which has scores of its own. */
+  mixes?: true;
   /** The package's description, from settings that fit. */
   config(values: Values, around: Surroundings): RouterConfig | Promise<RouterConfig>;
   /** What it must be told of the tokens. */
