@@ -1,7 +1,8 @@
 //! sort.wgsl — a stable sort by digits of four bits, all threads of a workgroup together. The kernel declares `lines`, which are
 //! sorted to and fro between two places, and says what the `digit(line, pass)` of a line is, from the lowest on.
 
-const THREADS = 64u;
+/// Few, since there are four barriers a pass and each thread counts for itself.
+const THREADS = 32u;
 const DIGITS = 16u;
 /// Lines of a thread at least: a few threads with some each take fewer steps than many that count sixteen digits for hardly a line.
 const SHARE = 8u;
@@ -29,7 +30,6 @@ fn sort_lines(lane: u32, count: u32, here: u32, there: u32, passes: u32) {
     let begin = min(lane * share, count);
     let end = min(begin + share, count);
     storageBarrier();
-    workgroupBarrier();
     for (var pass_number = 0u; pass_number < passes; pass_number++) {
         let odd = (pass_number & 1u) == 1u;
         let source_at = select(here, there, odd);
@@ -63,6 +63,5 @@ fn sort_lines(lane: u32, count: u32, here: u32, there: u32, passes: u32) {
             counters[at]++;
         }
         storageBarrier();
-        workgroupBarrier();
     }
 }
