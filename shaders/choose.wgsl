@@ -12,6 +12,7 @@
 @group(0) @binding(4) var<storage, read_write> progress: array<u32>; // u32[G, 4]: who left in the last even and odd round, rounds made, 0
 
 override IMMEDIATE: u32 = 0u;   // 1: in round i only those that the token named as its i-th
+override ARRIVAL: u32 = 0u;     // 1: all keys are equal
 
 const THREADS = 64u;
 
@@ -45,7 +46,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     let places = workgroupUniformLoad(&free);
     if (places == 0u) { return; }
-    let splits = select_nth(lane, count, places, false);
+    var splits = true;
+    if (ARRIVAL == 1u) {
+        if (lane == 0u) {
+            threshold = key(0u);
+            equals = places;
+        }
+        workgroupBarrier();
+    } else {
+        splits = select_nth(lane, count, places, false);
+    }
 
     // of the candidates whose key is the threshold, the first `equals`: each thread looks at a span of tokens
     let span = span_of(lane, count);

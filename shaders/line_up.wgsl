@@ -12,12 +12,15 @@
 @group(0) @binding(5) var<storage, read_write> solver: array<vec4f>;  // f32[G, 4]: rounds made, tokens that left in the last one, tokens with too many experts, 0
 
 override BY_ROUND: u32 = 0u;  // 1: by the rank that the token gave the expert, then by key
+override ARRIVAL: u32 = 0u;   // 1: all keys are equal
 
 var<private> expert: u32;
 
+/// Of the key, unless these are equal, then of the rank.
 fn digit(line: vec2u, pass_number: u32) -> u32 {
-    if (pass_number < 8u) { return (line.x >> (4u * pass_number)) & 15u; }
-    return ((pairs[line.y * dims.experts + expert] - HELD) >> (4u * (pass_number - 8u))) & 15u;
+    let place = pass_number + select(0u, 8u, ARRIVAL == 1u);
+    if (place < 8u) { return (line.x >> (4u * place)) & 15u; }
+    return ((pairs[line.y * dims.experts + expert] - HELD) >> (4u * (place - 8u))) & 15u;
 }
 
 @compute @workgroup_size(THREADS)
@@ -48,8 +51,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
             pairs[at] = NONE;
         }
     }
-    sort_lines(lane, all, here * places, part + here * places, select(8u, 12u, BY_ROUND == 1u));
-    for (var i = lane; i < all; i += THREADS) { pairs[lines[here * places + i].y * dims.experts + e] = i; }
+    var passes = select(8u, 0u, ARRIVAL == 1u);
+    if (BY_ROUND == 1u) { passes += (35u - countLeadingZeros(dims.nominees - 1u)) / 4u; }
+    let other_at = part + here * places;
+    sort_lines(lane, all, here * places, other_at, passes);
+    let sorted_at = select(here * places, other_at, (passes & 1u) == 1u);
+    for (var i = lane; i < all; i += THREADS) { pairs[lines[sorted_at + i].y * dims.experts + e] = i; }
     if (lane == 0u && e == 0u) {
         let own = 4u * group.y;
         let rounds = progress[own + 2u];

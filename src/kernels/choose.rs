@@ -17,7 +17,7 @@ pub static CHOOSE: Kernel = Kernel {
     parts: &[&shader::DIMS, &shader::PAIRS, &shader::SELECT],
     product: None,
     bindings: &[Read, Write, Write, Write],
-    constants: &["IMMEDIATE"],
+    constants: &["IMMEDIATE", "ARRIVAL"],
     twin,
 };
 

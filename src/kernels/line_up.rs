@@ -16,7 +16,7 @@ pub static LINE_UP: Kernel = Kernel {
     parts: &[&shader::DIMS, &shader::PAIRS, &shader::SORT],
     product: None,
     bindings: &[Read, Write, Write, Read, Write],
-    constants: &["BY_ROUND"],
+    constants: &["BY_ROUND", "ARRIVAL"],
     twin,
 };
 
@@ -28,6 +28,9 @@ fn twin(call: &Call, slices: &mut [Slice]) {
     let pairs = pairs.u32_mut();
     let (halves, _) = lines.u32_mut().as_chunks_mut::<2>();
     let (even, odd) = halves.split_at_mut(dims.groups as usize * experts * places);
+    let first_digit = if call.constants.on("ARRIVAL") { 8 } else { 0 };
+    let rank_digits = if call.constants.on("BY_ROUND") { (35 - (dims.nominees - 1).leading_zeros()) / 4 } else { 0 };
+    let passes = 8 - first_digit + rank_digits;
     for here in 0..dims.groups as usize * experts {
         let (g, e) = (here / experts, here % experts);
         let (line, other) = (&mut even[here * places..][..places], &mut odd[here * places..][..places]);
@@ -40,12 +43,14 @@ fn twin(call: &Call, slices: &mut [Slice]) {
                 pairs[t * experts + e] = NONE;
             }
         }
-        let passes = if call.constants.on("BY_ROUND") { 12 } else { 8 };
-        sort_lines(&mut line[..all], &mut other[..all], passes, |[key, token], pass| match pass {
-            0..8 => key >> (4 * pass) & 15,
-            _ => (pairs[token as usize * experts + e] - HELD) >> (4 * (pass - 8)) & 15,
+        let (line, other) = (&mut line[..all], &mut other[..all]);
+        // of the key, unless these are equal, then of the rank
+        sort_lines(line, other, passes, |[key, token], pass| match first_digit + pass {
+            place @ 0..8 => key >> (4 * place) & 15,
+            place => (pairs[token as usize * experts + e] - HELD) >> (4 * (place - 8)) & 15,
         });
-        line[..all].iter().zip(0..).for_each(|(line, slot)| pairs[line[1] as usize * experts + e] = slot);
+        let line = if passes.is_multiple_of(2) { line } else { other };
+        line.iter().zip(0..).for_each(|(line, slot)| pairs[line[1] as usize * experts + e] = slot);
     }
     for (progress, solver) in progress.u32().chunks_exact(4).zip(solver.f32_mut().chunks_exact_mut(4)) {
         let left = progress[((progress[2] + 1) & 1) as usize];

@@ -59,6 +59,11 @@ impl Rules {
     fn immediate(&self) -> bool {
         self.answer == Answer::First
     }
+
+    /// 1: all keys are equal.
+    fn arrival(&self) -> u32 {
+        u32::from(self.key == ARRIVAL)
+    }
 }
 
 /// KEY of `nominate`: the score.
@@ -139,7 +144,7 @@ pub(super) fn record_keys(step: &mut Step, rules: Rules, again: u32) {
 /// The experts' turn, then the tokens'.
 fn record_round(step: &mut Step, rules: Rules) {
     let (b, c) = (step.batch, step.batch.choice);
-    let constants = Constants(vec![("IMMEDIATE", u32::from(rules.immediate()))]);
+    let constants = Constants(vec![("IMMEDIATE", u32::from(rules.immediate())), ("ARRIVAL", rules.arrival())]);
     let buffers = vec![c.keys.id, c.pairs.id, b.counts.id, c.progress.id];
     step.dispatch(&CHOOSE, constants, buffers, grid_of_round(step, rules, 0, of_experts(step)));
     record_answer(step, rules);
@@ -181,7 +186,7 @@ fn record_repair(step: &mut Step) {
 fn record_lines(step: &mut Step, rules: Rules) {
     let (b, c) = (step.batch, step.batch.choice);
     let buffers = vec![c.keys.id, c.pairs.id, b.lines.id, c.progress.id, b.solver.id];
-    let constants = Constants(vec![("BY_ROUND", u32::from(rules.immediate()))]);
+    let constants = Constants(vec![("BY_ROUND", u32::from(rules.immediate())), ("ARRIVAL", rules.arrival())]);
     step.dispatch(&LINE_UP, constants, buffers, of_experts(step));
 }
 
