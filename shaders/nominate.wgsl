@@ -37,13 +37,13 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let score = router[scores_at + e / 4u][e % 4u];
     var rank = 0u;
     if (RANKED == 1u) {
-        var ahead = vec4u();
-        for (var o = vec4u(0u, 1u, 2u, 3u); o.x < dims.experts; o += 4u) {
+        // beyond those that are named it does not matter
+        for (var o = vec4u(0u, 1u, 2u, 3u); o.x < dims.experts && rank < dims.nominees; o += 4u) {
             let h = router[logits_at + o.x / 4u];
             let before = (h > vec4f(logit)) | ((h == vec4f(logit)) & (o < vec4u(e)));
-            ahead += vec4u(before & (o < vec4u(dims.experts)));
+            let ahead = vec4u(before & (o < vec4u(dims.experts)));
+            rank += ahead.x + ahead.y + ahead.z + ahead.w;
         }
-        rank = ahead.x + ahead.y + ahead.z + ahead.w;
     }
     var other = 0.0;
     if (KEY == 2u || KEY == 3u) {
