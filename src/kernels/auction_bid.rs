@@ -48,12 +48,12 @@ fn twin(call: &Call, slices: &mut [Slice]) {
                 false => scores.at(i, e) - prices[i],
             };
             let values: Vec<f32> = (0..count).map(value).collect();
-            let mut order: Vec<usize> = (0..count).collect();
-            order.sort_by_key(|&i| (larger_first(values[i]), !held(i)));
+            let mut order: Vec<_> = (0..count).map(|i| (larger_first(values[i]), !held(i), i)).collect();
             // with one expert there is no next best token, and nothing to outbid
-            let next = values[order[k.min(count - 1)]];
+            let (_, &mut (.., next), _) = order.select_nth_unstable(k.min(count - 1));
+            let next = values[next];
             bids.iter_mut().skip(e).step_by(experts).for_each(|bid| *bid = 0.0);
-            for &i in &order[..k] {
+            for &(.., i) in &order[..k] {
                 let advantage = if held(i) && round < HOLDING { 0.0 } else { values[i] - next };
                 bids[i * experts + e] = advantage + raise;
             }

@@ -36,12 +36,17 @@ fn twin(call: &Call, slices: &mut [Slice]) {
         progress[2] = round + 1;
         for e in 0..experts {
             let count = &mut counts.u32_mut()[g * experts + e];
-            let free = dims.slots.min(dims.group_tokens) - *count;
+            let free = (dims.slots.min(dims.group_tokens) - *count) as usize;
+            if free == 0 {
+                continue;
+            }
             let candidate = |pair: u32| if immediate { pair == OPEN + round } else { is_open(pair) };
             let mut order: Vec<usize> =
                 (g * s..(g + 1) * s).map(|t| t * experts + e).filter(|at| candidate(pairs[*at])).collect();
-            order.sort_by_key(|at| !keys[*at]);
-            order.truncate(free as usize);
+            if free < order.len() {
+                order.select_nth_unstable_by_key(free, |at| (!keys[*at], *at));
+                order.truncate(free);
+            }
             *count += order.len() as u32;
             order.into_iter().for_each(|at| pairs[at] = pairs[at] - OPEN + HELD);
         }
