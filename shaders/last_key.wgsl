@@ -9,7 +9,7 @@
 @group(0) @binding(2) var<storage, read> pairs: array<u32>;           // u32[T, E]: open where the token named the expert
 @group(0) @binding(3) var<storage, read_write> last_keys: array<f32>; // f32[G, E]
 
-const THREADS = 256u;
+const THREADS = 64u;
 
 var<workgroup> named: atomic<u32>;   // tokens that named the expert
 var<workgroup> least: atomic<u32>;   // of all keys
