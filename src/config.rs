@@ -17,10 +17,10 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Across, Base, Baseline, Chooses, DenseGate, DenseToSparse, Domain, Draw, Draws, Dykstra, Exchanges, ExpertChoice,
-    Exploration, Gate, Hash, Hashed, Key, Language, MultiGate, Negotiation, Noise, NoisyTopK, Reinforce, Renormalize,
-    RouterConfig, Schedule, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, Soft, SoftmaxOver, Task, Thor,
-    Thresholds, TokenThenExpert, TopK,
+    Across, Bandit, Base, Baseline, Chooses, DenseGate, DenseToSparse, Domain, Draw, Draws, Dykstra, Exchanges,
+    ExpertChoice, Exploration, Gate, Hash, Hashed, Key, Language, MultiGate, Negotiation, Noise, NoisyTopK, Policy,
+    Reinforce, Renormalize, RouterConfig, Schedule, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, Soft,
+    SoftmaxOver, Task, Thor, Thresholds, TokenThenExpert, TopK,
 };
 
 /// The nonlinearity of an expert.

@@ -3,6 +3,7 @@
 //! Nothing here knows of kernels, buffers or engines. `T` tokens, `d` model width, `E` experts, `k` choices, `G` groups,
 //! `N` devices; arrays are row-major.
 
+pub mod bandit;
 mod choose;
 pub mod divergence;
 mod expert;
@@ -229,7 +230,7 @@ fn forward_in_order(
         Some(choices) => choose::Choices::by_tokens(choices.chunks_exact(config.k()).map(<[usize]>::to_vec).collect()),
         None => {
             let by = softened.as_ref().unwrap_or(&logits);
-            choose::choices(config, setting, (tokens, group_tokens), by, &scores, weights.thresholds.as_deref())?
+            choose::choices(config, setting, (tokens, group_tokens), weights, by, &scores)?
         }
     };
     let weigh = |(token, chosen): (usize, &Vec<usize>)| match &gate {
@@ -355,7 +356,7 @@ pub fn backward_rewarded(
         }
         _ => vec![policy::Advantage::default(); tokens],
     };
-    let mut grads = Weights::build(config, |_, len| vec![0.0; len]);
+    let mut grads = Weights::build_gradients(config, |_, len| vec![0.0; len]);
     // of scores that are shares of a column, whose gradient takes all tokens of a group
     let mut d_scores = vec![0.0; if config.router.over_tokens() { scores.len() } else { 0 }];
 

@@ -5,6 +5,8 @@
 pub const PRIORITY_LANE: u32 = 1;
 /// Lane of a token's key in the shuffle before routing.
 pub const SHUFFLE_LANE: u32 = 2;
+/// Lane of the draw by which a token explores or not.
+pub const EXPLORE_LANE: u32 = 3;
 /// Lane of the jitter on the first feature of a token's router input; feature `i` takes the `i`-th lane from here.
 pub const JITTER_LANE: u32 = 16;
 /// Lane of the dropout of the first feature of a token's router input; feature `i` takes the `i`-th lane from here.

@@ -47,6 +47,10 @@ pub struct Weights<T> {
     pub task_embedding: Option<Vec<T>>,
     /// `[E]`: the least key of a token that each expert takes, or [`NO_THRESHOLD`], of a router that has thresholds. Its gradient is 0.
     pub thresholds: Option<Vec<T>>,
+    /// `[vocabulary, E]`: how often each id has pulled each expert, of a bandit; whole numbers, exact up to 2²⁴.
+    pub bandit_pulls: Option<Vec<T>>,
+    /// `[vocabulary, E]`: the mean reward of those pulls.
+    pub bandit_means: Option<Vec<T>>,
 }
 
 /// In place of a threshold that no batch has set yet: the least number that there is, which every key reaches.
@@ -56,7 +60,7 @@ pub const NO_THRESHOLD: f32 = f32::MIN;
 pub type LayerWeights = Weights<f32>;
 
 /// Every name that [`Weights`] has room for, in the order of its fields.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 17] = [
     "router",
     "routerBias",
     "w1",
@@ -72,7 +76,12 @@ pub const NAMES: [&str; 15] = [
     "noise",
     "taskEmbedding",
     "thresholds",
+    "banditPulls",
+    "banditMeans",
 ];
+
+/// Names of those that are counted, not learned: they have no gradient.
+const COUNTED: [&str; 2] = ["banditPulls", "banditMeans"];
 
 /// The shape of the array `name` in a layer, or `None` if the layer has no such array.
 pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {
@@ -97,6 +106,9 @@ pub fn shape(config: &LayerConfig, name: &str) -> Option<Vec<usize>> {
         "noise" => given(config.noise_rows() > 0, &[config.noise_rows(), d]),
         "taskEmbedding" => given(config.router.tasks() > 0, &[config.router.tasks(), d]),
         "thresholds" => given(config.router.thresholds().is_some(), &[config.experts]),
+        "banditPulls" | "banditMeans" => {
+            given(config.router.remembered() > 0, &[config.router.remembered(), config.experts])
+        }
         _ => None,
     }
 }
@@ -142,6 +154,8 @@ impl<T> Weights<T> {
             "noise" => self.noise.as_deref(),
             "taskEmbedding" => self.task_embedding.as_deref(),
             "thresholds" => self.thresholds.as_deref(),
+            "banditPulls" => self.bandit_pulls.as_deref(),
+            "banditMeans" => self.bandit_means.as_deref(),
             _ => None,
         }
     }
@@ -164,6 +178,8 @@ impl<T> Weights<T> {
             "noise" => self.noise.as_deref_mut(),
             "taskEmbedding" => self.task_embedding.as_deref_mut(),
             "thresholds" => self.thresholds.as_deref_mut(),
+            "banditPulls" => self.bandit_pulls.as_deref_mut(),
+            "banditMeans" => self.bandit_means.as_deref_mut(),
             _ => None,
         }
     }
@@ -188,14 +204,30 @@ impl<T> Weights<T> {
             "noise" => self.noise = Some(values),
             "taskEmbedding" => self.task_embedding = Some(values),
             "thresholds" => self.thresholds = Some(values),
+            "banditPulls" => self.bandit_pulls = Some(values),
+            "banditMeans" => self.bandit_means = Some(values),
             _ => return Err(name.to_owned()),
         }
         Ok(())
     }
 
     /// The arrays of a layer, each made from its name and its number of values.
-    pub fn build(config: &LayerConfig, mut make: impl FnMut(&'static str, usize) -> Vec<T>) -> Self {
-        let mut made = NAMES.map(|name| shape(config, name).map(|shape| make(name, volume(&shape)))).into_iter();
+    pub fn build(config: &LayerConfig, make: impl FnMut(&'static str, usize) -> Vec<T>) -> Self {
+        Self::build_those(config, |_| true, make)
+    }
+
+    /// As [`Weights::build`], of the arrays that have a gradient: what a bandit counts is left out.
+    pub fn build_gradients(config: &LayerConfig, make: impl FnMut(&'static str, usize) -> Vec<T>) -> Self {
+        Self::build_those(config, |name| !COUNTED.contains(&name), make)
+    }
+
+    fn build_those(
+        config: &LayerConfig,
+        wanted: impl Fn(&str) -> bool,
+        mut make: impl FnMut(&'static str, usize) -> Vec<T>,
+    ) -> Self {
+        let shape = |name| shape(config, name).filter(|_| wanted(name));
+        let mut made = NAMES.map(|name| shape(name).map(|shape| make(name, volume(&shape)))).into_iter();
         let mut next = || made.next().flatten();
         Weights {
             router: next().unwrap_or_default(),
@@ -213,6 +245,8 @@ impl<T> Weights<T> {
             noise: next(),
             task_embedding: next(),
             thresholds: next(),
+            bandit_pulls: next(),
+            bandit_means: next(),
         }
     }
 }
@@ -221,7 +255,7 @@ impl LayerWeights {
     /// Checks that exactly the arrays of the layer are there, with their lengths, all finite.
     ///
     /// # Errors
-    /// The first array that is missing, superfluous, of a wrong length, not finite or not 0 beyond a width, by name.
+    /// The first array that is missing, superfluous or that [`check_array`] refuses, by name.
     pub fn check(&self, config: &LayerConfig) -> Result<(), Error> {
         for name in NAMES {
             match (self.get(name), shape(config, name)) {
@@ -236,10 +270,12 @@ impl LayerWeights {
     }
 }
 
-/// Checks one array of a layer: that the layer has it, its length, that every value is finite.
+/// Checks one array of a layer: that the layer has it, its length, that every value is finite, and a number of pulls where
+/// these are counted.
 ///
 /// # Errors
-/// [`Error::UnknownWeights`], [`Error::WrongLength`], [`Error::NonFinite`] or [`Error::BeyondWidth`], by name.
+/// [`Error::UnknownWeights`], [`Error::WrongLength`], [`Error::NonFinite`], [`Error::InvalidArgument`] or
+/// [`Error::BeyondWidth`], by name.
 pub fn check_array(config: &LayerConfig, name: &str, values: &[f32]) -> Result<(), Error> {
     let what = name.to_owned();
     let Some(shape) = shape(config, name) else {
@@ -252,6 +288,11 @@ pub fn check_array(config: &LayerConfig, name: &str, values: &[f32]) -> Result<(
     }
     if let Some(index) = values.iter().position(|value| !value.is_finite()) {
         return Err(Error::NonFinite { what, index, value: values[index].to_string() });
+    }
+    let counts = |value: &f32| *value >= 0.0 && value.fract() == 0.0;
+    if let Some(index) = values.iter().position(|value| name == "banditPulls" && !counts(value)) {
+        let (what, got) = (format!("{what}[{index}]"), values[index].to_string());
+        return Err(Error::InvalidArgument { what, got, wanted: "a whole number from 0 on".to_owned() });
     }
     if config.expert_widths.is_none() {
         return Ok(());

@@ -82,6 +82,9 @@ fn words(config: &LayerConfig) -> String {
         "entropy",
         "normalize",
         "stopGradient",
+        "vocabulary",
+        "priorMean",
+        "priorStd",
     ];
     let usual = serde_json::json!({ "exploration": "argmax", "secondPolicy": "all", "prototypes": 1 });
     let value = |value: &serde_json::Value| match value {

@@ -172,6 +172,9 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         prototypes,
         quota,
         mixtures,
+        exploration,
+        prior_mean,
+        prior_weight,
     ];
     let wgsl: Vec<(&str, u32)> =
         members.iter().map(|member| (member.name.as_deref().unwrap_or_default(), member.offset)).collect();
@@ -200,6 +203,9 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         "second_place",
         "decay",
         "entropy",
+        "exploration",
+        "prior_mean",
+        "prior_weight",
     ];
     assert_eq!(floats, wanted.into(), "the rest are u32");
 }

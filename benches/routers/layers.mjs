@@ -37,4 +37,5 @@ export const layers = {
   "soft, 64 slots": { router: { kind: "soft", slots: 1 } },
   "denseToSparse, hard": { router: { kind: "denseToSparse", steps: 1, hardAfter: 0 } },
   reinforce: { router: { kind: "reinforce" } },
+  bandit: { router: { kind: "bandit", policy: "thompson", vocabulary: VOCABULARY }, options: { tokenIds } },
 };

@@ -35,12 +35,12 @@ struct Dims {
     n4: u32,              // columns,
     hidden4: u32,         // F
     gate_at: u32,         // where the shared expert's gate lies among a token's logits
-    vocabulary: u32,      // ids that the tables of a hash layer know
+    vocabulary: u32,      // ids that the tables of a hash layer, or a bandit, know
     iterations: u32,      // of a solver, at most
     tolerance: f32,       // at which it stops
-    epsilon: f32,         // weight of the entropy, or least bid
+    epsilon: f32,         // weight of the entropy, least bid, or share of tokens that explore
     temperature: f32,     // that logits are divided by
-    noise: f32,           // floor, or width, of the noise on logits
+    noise: f32,           // floor, or width, of the noise on logits, or on rewards
     threshold: f32,       // that a score must reach
     iteration: u32,       // of a solver: which one this is
     nominees: u32,        // experts that a token may name, should have at most, that are drawn for it, or that a task takes
@@ -53,6 +53,9 @@ struct Dims {
     prototypes: u32,      // equal runs of experts, each with a softmax and choices of its own
     quota: u32,           // tokens that an expert would take of a group: its threshold follows the last one's key
     mixtures: u32,        // M, mixtures of a group's tokens that go to experts in place of tokens, rounded up; 0: tokens do
+    exploration: f32,     // how far a bandit reaches beyond the mean of what it does not know well
+    prior_mean: f32,      // what is expected of an arm before any reward
+    prior_weight: f32,    // how many rewards that counts as
 }
 
 /// In `slot` and `row` of a placement: the assignment was dropped.

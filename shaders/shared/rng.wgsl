@@ -1,6 +1,7 @@
 //! rng.wgsl — random numbers by counting, bit for bit those of src/rng.rs, for layer 0.
 
 const PRIORITY_LANE = 1u;   // key of a token's random priority
+const EXPLORE_LANE = 3u;    // whether a token explores
 const JITTER_LANE = 16u;    // factor of feature i: lane JITTER_LANE + i
 const DROPOUT_LANE = 1u << 20u;   // whether feature i is dropped: lane DROPOUT_LANE + i
 const DRAW_LANE = 1u << 21u;      // draw for expert e: lane DRAW_LANE + e

@@ -35,3 +35,7 @@ pub(super) const ITERATIONS: RangeInclusive<usize> = 1..=1000;
 pub(super) const TRADES: RangeInclusive<usize> = 0..=1000;
 /// Steps of training that a router's settings may speak of.
 pub(super) const STEPS: RangeInclusive<usize> = 1..=1 << 30;
+/// Ids of a bandit's vocabulary; how many there is room for is checked with the experts.
+pub(super) const VOCABULARY: RangeInclusive<usize> = 1..=ARMS;
+/// Pairs of an id and an expert that a layer remembers two numbers of: 128 MiB, the base limit of a binding.
+pub(super) const ARMS: usize = 1 << 24;

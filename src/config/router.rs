@@ -6,6 +6,7 @@ use super::read::Fields;
 use super::{LayerConfig, raw::Node};
 use crate::error::Error;
 
+mod bandit;
 mod base;
 mod dense_to_sparse;
 mod domain;
@@ -23,6 +24,7 @@ mod thresholds;
 mod token_then_expert;
 mod top_k;
 
+pub use bandit::{Bandit, Policy};
 pub use base::Base;
 pub use dense_to_sparse::{DenseGate, DenseToSparse, Schedule};
 pub use domain::Domain;
@@ -122,7 +124,7 @@ pub enum Chooses {
     Experts,
     /// In training experts bid for tokens, all of which are sold; outside it each token takes experts by its logits.
     Auction,
-    /// Nobody: the expert follows from what the caller says of the token.
+    /// Nobody's logits: the expert follows from what the caller says of the token, and perhaps from what came of it before.
     Labels,
     /// Nobody: experts get mixtures of tokens in place of tokens.
     Nobody,
@@ -197,6 +199,8 @@ pub enum RouterConfig {
     DenseToSparse(DenseToSparse),
     /// The expert is drawn by a policy that learns from rewards.
     Reinforce(Reinforce),
+    /// The expert is an arm that a bandit of the token's id pulls.
+    Bandit(Bandit),
 }
 
 /// What the layer must know of any router. The defaults are those of token choice.
@@ -340,13 +344,14 @@ impl RouterConfig {
             RouterConfig::Soft(router) => router,
             RouterConfig::DenseToSparse(router) => router,
             RouterConfig::Reinforce(router) => router,
+            RouterConfig::Bandit(router) => router,
         }
     }
 
     /// Reads a router by its `kind`.
     pub(super) fn read(mut f: Fields) -> Result<RouterConfig, Error> {
         type Read = fn(Fields) -> Result<RouterConfig, Error>;
-        let kinds: [(&str, Read); 15] = [
+        let kinds: [(&str, Read); 16] = [
             ("topK", |f| TopK::read(f).map(RouterConfig::TopK)),
             ("noisyTopK", |f| NoisyTopK::read(f).map(RouterConfig::NoisyTopK)),
             ("expertChoice", |f| ExpertChoice::read(f).map(RouterConfig::ExpertChoice)),
@@ -362,6 +367,7 @@ impl RouterConfig {
             ("soft", |f| Soft::read(f).map(RouterConfig::Soft)),
             ("denseToSparse", |f| DenseToSparse::read(f).map(RouterConfig::DenseToSparse)),
             ("reinforce", |f| Reinforce::read(f).map(RouterConfig::Reinforce)),
+            ("bandit", |f| Bandit::read(f).map(RouterConfig::Bandit)),
         ];
         match f.take("kind") {
             Node::Text(kind) => match kinds.iter().find(|(known, _)| *known == kind) {
@@ -434,6 +440,19 @@ impl RouterConfig {
     pub fn tasks(&self) -> usize {
         match self {
             RouterConfig::Task(router) => router.tasks,
+            _ => 0,
+        }
+    }
+
+    /// Whether `backward` takes a reward for each token.
+    pub fn rewarded(&self) -> bool {
+        matches!(self, RouterConfig::Reinforce(_) | RouterConfig::Bandit(_))
+    }
+
+    /// Ids of each of which the layer remembers every expert's rewards; 0: it remembers none.
+    pub fn remembered(&self) -> usize {
+        match self {
+            RouterConfig::Bandit(router) => router.vocabulary,
             _ => 0,
         }
     }

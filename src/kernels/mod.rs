@@ -13,11 +13,13 @@ mod auction_bid;
 mod auction_bounds;
 mod auction_offers;
 mod auction_trade;
+mod average;
 mod choose;
 mod column_backward;
 mod column_scores;
 mod combine;
 mod combine_backward;
+mod credit;
 mod crowded;
 mod draw;
 mod exchange;
@@ -58,6 +60,7 @@ mod place;
 mod policy_backward;
 mod project_experts;
 mod project_tokens;
+mod pull;
 mod repair;
 mod reweigh;
 mod route;
@@ -89,11 +92,13 @@ pub use auction_bid::AUCTION_BID;
 pub use auction_bounds::AUCTION_BOUNDS;
 pub use auction_offers::AUCTION_OFFERS;
 pub use auction_trade::AUCTION_TRADE;
+pub use average::AVERAGE;
 pub use choose::CHOOSE;
 pub use column_backward::COLUMN_BACKWARD;
 pub use column_scores::COLUMN_SCORES;
 pub use combine::COMBINE;
 pub use combine_backward::COMBINE_BACKWARD;
+pub use credit::CREDIT;
 pub use crowded::CROWDED;
 pub use draw::DRAW;
 pub use exchange::{EXCHANGE, SPAN as EXCHANGE_SPAN};
@@ -127,6 +132,7 @@ pub use place::PLACE;
 pub use policy_backward::POLICY_BACKWARD;
 pub use project_experts::PROJECT_EXPERTS;
 pub use project_tokens::PROJECT_TOKENS;
+pub use pull::PULL;
 pub use repair::REPAIR;
 pub use reweigh::REWEIGH;
 pub use route::ROUTE;
@@ -213,6 +219,9 @@ pub struct Dims {
     pub prototypes: u32,
     pub quota: u32,
     pub mixtures: u32,
+    pub exploration: f32,
+    pub prior_mean: f32,
+    pub prior_weight: f32,
 }
 
 /// Whether a kernel writes a binding.
@@ -344,7 +353,7 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 67] = [
+pub static ALL: [&Kernel; 70] = [
     &SHUFFLE,
     &ROUTER_LOGITS,
     &SPREAD,
@@ -359,6 +368,7 @@ pub static ALL: [&Kernel; 67] = [
     &MIX,
     &SEAT,
     &ACT,
+    &PULL,
     &AUCTION_BOUNDS,
     &AUCTION_BID,
     &AUCTION_AWARD,
@@ -409,7 +419,9 @@ pub static ALL: [&Kernel; 67] = [
     &MIXTURE_BACKWARD,
     &ADVANTAGE,
     &POLICY_BACKWARD,
+    &CREDIT,
     &GATHER_TASKS,
     &ROUTER_BACKWARD,
     &SGD,
+    &AVERAGE,
 ];

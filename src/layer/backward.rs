@@ -13,6 +13,7 @@ use crate::kernels::{
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
 use crate::router::{self, Switches};
 use crate::shader::{Product, Tiling};
+use crate::weights::volume;
 
 /// What the last forward pass was, as far as its backward pass must know.
 #[derive(Clone, Copy, Debug)]
@@ -111,8 +112,8 @@ pub fn record(
     }
     router::record_gate_backward(rec, config, (dims, routed), (batch, backward), of.train, d_row);
     router::record_backward(rec, config, dims, (batch, w.d_logits), router::Backward { train: of.train, weighed });
-    router::record_policy_backward(rec, config, dims, (batch, backward), weights, of.rewarded);
-    let d_input_logits = if s.rewards { w.d_input_logits } else { w.d_logits };
+    router::record_rewards(rec, config, dims, (batch, backward), (weights, gradients), of.rewarded);
+    let d_input_logits = if s.policy { w.d_input_logits } else { w.d_logits };
     let noise = Switches(config).input_noise(of.train);
     // to what the router has read, through its weights, and to what the experts have, through their rows
     let to_input = |tiling: Tiling, dims: Dims, d_logits: Buffer<f32>, to: Buffer<f32>| {
@@ -195,13 +196,27 @@ impl WeightGradient<'_> {
     }
 }
 
-/// Records `weights −= learning_rate · gradients` for everything that the layer trains.
+/// Records `weights −= learning_rate · gradients` for everything that the layer trains, and what a bandit learns.
 pub fn record_sgd(
     rec: &mut Recording,
     config: &LayerConfig,
     weights: &Parameters,
     gradients: &Parameters,
     learning_rate: f32,
+) {
+    descend(rec, config, weights, gradients, learning_rate, 0);
+    router::record_update(rec, config, weights, gradients);
+}
+
+/// Records `weights −= learning_rate · gradients` for everything that is learned, and for the first `arms` numbers of what a bandit
+/// counts, which only add up: in an update there are none.
+fn descend(
+    rec: &mut Recording,
+    config: &LayerConfig,
+    weights: &Parameters,
+    gradients: &Parameters,
+    learning_rate: f32,
+    arms: usize,
 ) {
     let s = Sizes::of(config);
     let mut update = |weights: Buffer<f32>, gradient: Buffer<f32>, length: usize| {
@@ -228,9 +243,12 @@ pub fn record_sgd(
         update(weights.b_in, gradients.b_in, (s.experts - s.identities) * s.u);
         update(weights.b_out, gradients.b_out, (s.experts - s.identities) * s.d);
     }
+    if arms > 0 {
+        update(weights.arms, gradients.arms, arms);
+    }
 }
 
-/// Records `gradients += others` for everything that the layer trains: an update by a rate of -1.
+/// Records `gradients += others` for everything that the layer trains, and for a bandit's pulls and rewards: an update by a rate of -1.
 pub fn record_sum(rec: &mut Recording, config: &LayerConfig, gradients: &Parameters, others: &Parameters) {
-    record_sgd(rec, config, gradients, others, -1.0);
+    descend(rec, config, gradients, others, -1.0, volume(&[2, config.router.remembered(), config.experts]));
 }

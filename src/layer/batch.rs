@@ -185,7 +185,8 @@ pub struct Batch {
     pub exchange: Option<Exchange>,
     /// `f32[1]`, bound where a kernel has no use for a binding.
     pub unused: Buffer<f32>,
-    /// `u32[T]`, or `f32[T, E]` of experts that are mixed: what the caller says of the tokens, for a router that goes by it.
+    /// `u32[T]`, or `f32[T, E]` of experts that are mixed: what the caller says of the tokens, for a router that goes by it;
+    /// `u32[2, T]` for a bandit: ids, and the tokens sorted by them.
     pub labels: Buffer<u32>,
     /// `f32[tasks, stride]`: logits of the tasks, for a router that reads these.
     pub task_logits: Buffer<f32>,
@@ -233,11 +234,11 @@ pub struct Backward {
     pub d_task_logits: Buffer<f32>,
     /// `f32[T, stride]`: the shares of mixtures in the output, each times its gradient.
     pub d_shares: Buffer<f32>,
-    /// `f32[T, stride]`: what of that goes on to the input, for a router that learns from rewards.
+    /// `f32[T, stride]`: what of that goes on to the input, for a policy that learns from rewards.
     pub d_input_logits: Buffer<f32>,
-    /// `f32[T]`: how each token fared, for such a router.
+    /// `f32[T]`: how each token fared, for a router that learns from it.
     pub reward: Buffer<f32>,
-    /// `f32[T, 2]`: how much better than expected.
+    /// `f32[T, 2]`: how much better than expected, for a policy.
     pub advantage: Buffer<f32>,
     /// `f32[T, d]`: gradient of the input.
     pub dx: Buffer<f32>,
@@ -455,10 +456,10 @@ impl Backward {
         plan.want("the logits' gradient", [tokens, s.stride]);
         plan.want("the gradient of the tasks' logits", [s.tasks, s.stride]);
         plan.want("the shares' gradient", [if s.mixtures > 0 { tokens } else { 0 }, s.stride]);
-        let of_rewards = |len: usize| [if s.rewards { len } else { 0 }];
-        plan.want("the logits' gradient for the input", of_rewards(tokens * s.stride));
-        plan.want("the rewards", of_rewards(tokens));
-        plan.want("the advantages", of_rewards(2 * tokens));
+        let of_router = |needed: bool, len: usize| [if needed { len } else { 0 }];
+        plan.want("the logits' gradient for the input", of_router(s.policy, tokens * s.stride));
+        plan.want("the rewards", of_router(s.rewards, tokens));
+        plan.want("the advantages", of_router(s.policy, 2 * tokens));
         plan.want("the input's gradient", [carried, s.d]);
         plan.want("the backward exchanges' counters", [s.moves(), s.devices, s.devices]);
         if s.exchanges {

@@ -3,7 +3,7 @@
 
 use super::Sizes;
 use crate::config::LayerConfig;
-use crate::weights::LayerWeights;
+use crate::weights::{LayerWeights, volume};
 
 /// Weights as they lie on a device; shapes as in [`super::Parameters`].
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +17,7 @@ pub struct Packed {
     pub b_out: Vec<f32>,
     pub embedding: Vec<f32>,
     pub thresholds: Vec<f32>,
+    pub arms: Vec<f32>,
 }
 
 /// Where a hidden unit of w1 (`half` 0) or w3 (`half` 1) lies among the rows of `w_in`.
@@ -40,6 +41,9 @@ fn runs(config: &LayerConfig, mut run: impl FnMut(&'static str, usize, Side, usi
     for e in 0..config.noise_rows() {
         run("noise", e * d, Side::Router, (config.router_rows() + e) * s.d, d);
     }
+    let arms = config.router.remembered() * config.experts;
+    run("banditPulls", 0, Side::Arms, 0, arms);
+    run("banditMeans", 0, Side::Arms, arms, arms);
     run("sharedGate", 0, Side::Router, s.gate_at * s.d, d);
     for (half, name, bias) in [(0, "w1", "b1"), (1, "w3", "b3")] {
         if half == 1 && !config.gated {
@@ -92,6 +96,7 @@ enum Side {
     BiasOut,
     Embedding,
     Thresholds,
+    Arms,
 }
 
 impl Packed {
@@ -105,6 +110,7 @@ impl Packed {
             Side::BiasOut => &mut self.b_out,
             Side::Embedding => &mut self.embedding,
             Side::Thresholds => &mut self.thresholds,
+            Side::Arms => &mut self.arms,
         }
     }
 }
@@ -121,6 +127,7 @@ pub fn pack(config: &LayerConfig, weights: &LayerWeights) -> Packed {
         b_out: vec![0.0; s.weighted() * s.d],
         embedding: vec![0.0; s.tasks * s.d],
         thresholds: vec![0.0; s.thresholds],
+        arms: vec![0.0; volume(&[2, config.router.remembered(), config.experts])],
     };
     runs(config, |name, from, side, to, len| {
         if let Some(values) = weights.get(name) {
@@ -131,8 +138,16 @@ pub fn pack(config: &LayerConfig, weights: &LayerWeights) -> Packed {
 }
 
 /// The reverse of [`pack`], for exactly the arrays that the layer has.
-pub fn unpack(config: &LayerConfig, mut packed: Packed) -> LayerWeights {
-    let mut weights = LayerWeights::build(config, |_, len| vec![0.0; len]);
+pub fn unpack(config: &LayerConfig, packed: Packed) -> LayerWeights {
+    unpack_into(LayerWeights::build(config, |_, len| vec![0.0; len]), config, packed)
+}
+
+/// As [`unpack`], for exactly the arrays that have a gradient.
+pub fn unpack_gradients(config: &LayerConfig, packed: Packed) -> LayerWeights {
+    unpack_into(LayerWeights::build_gradients(config, |_, len| vec![0.0; len]), config, packed)
+}
+
+fn unpack_into(mut weights: LayerWeights, config: &LayerConfig, mut packed: Packed) -> LayerWeights {
     runs(config, |name, from, side, to, len| {
         if let Some(values) = weights.get_mut(name) {
             values[from..from + len].copy_from_slice(&packed.side(side)[to..to + len]);

@@ -6,6 +6,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::recording::{Buffer, BufferId};
 use crate::router;
+use crate::weights::volume;
 
 /// Buffers shaped as [`super::Packed`].
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,9 @@ pub struct Parameters {
     pub embedding: Buffer<f32>,
     /// `f32[experts]`: the keys from which on experts take tokens, or a placeholder; as gradients 0.
     pub thresholds: Buffer<f32>,
+    /// `f32[2, vocabulary, experts]`: a bandit's pulls, then its mean rewards, or a placeholder; in place of gradients new pulls, then
+    /// the sums of their rewards.
+    pub arms: Buffer<f32>,
 }
 
 impl Parameters {
@@ -42,6 +46,7 @@ impl Parameters {
     pub async fn create(engine: &Engine, config: &LayerConfig) -> Result<Self, Error> {
         let s = Sizes::of(config);
         let constants = router::constants(config).len();
+        let arms = volume(&[2, config.router.remembered(), config.experts]);
         let all = s.weighted();
         let wanted = [
             ("router", s.stride * s.d),
@@ -55,6 +60,7 @@ impl Parameters {
             ("b2", all * s.d),
             ("taskEmbedding", (s.tasks * s.d).max(4)),
             ("thresholds", s.thresholds.max(4)),
+            ("banditPulls and banditMeans", arms.max(4)),
         ];
         let ids = engine.create(&wanted).await?;
         let at = |i: usize| Buffer::new(ids[i], wanted[i].1);
@@ -70,11 +76,12 @@ impl Parameters {
             b_out: at(8),
             embedding: at(9),
             thresholds: at(10),
+            arms: at(11),
         })
     }
 
     /// All buffers.
-    pub fn buffers(&self) -> [BufferId; 11] {
+    pub fn buffers(&self) -> [BufferId; 12] {
         let p = self;
         [
             p.router.id,
@@ -88,6 +95,7 @@ impl Parameters {
             p.b_out.id,
             p.embedding.id,
             p.thresholds.id,
+            p.arms.id,
         ]
     }
 }

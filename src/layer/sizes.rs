@@ -57,8 +57,10 @@ pub struct Sizes {
     pub shuffles: bool,
     /// Routing groups.
     pub groups: usize,
-    /// Whether the router learns from rewards.
+    /// Whether backward takes rewards.
     pub rewards: bool,
+    /// Whether these have a gradient: a policy's, by its logits.
+    pub policy: bool,
     /// Virtual devices.
     pub devices: usize,
     /// Whether tokens cross between them.
@@ -100,7 +102,8 @@ impl Sizes {
             handshake: config.router.handshake().is_some() && !config.stays(),
             shuffles: config.shuffles(),
             groups: config.groups,
-            rewards: matches!(config.router, RouterConfig::Reinforce(_)),
+            rewards: config.router.rewarded(),
+            policy: matches!(config.router, RouterConfig::Reinforce(_)),
             devices: config.devices,
             exchanges: config.exchanges(),
             tasks: config.router.tasks(),

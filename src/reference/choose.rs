@@ -6,14 +6,18 @@
 mod thresholds;
 mod top_k;
 
+use super::bandit::{self, Chance};
 use super::policy;
 use super::routing::token_then_expert::{self, Nominate, Rule};
 use super::routing::{self, Plan, Scores};
 use super::{Setting, gumbel, lookup, sinkhorn_settings};
-use crate::config::{Draw, Key, LayerConfig, RouterConfig, Thor, TokenThenExpert};
+use crate::config::{Bandit, Draw, Key, LayerConfig, RouterConfig, Thor, TokenThenExpert};
 use crate::error::Error;
 use crate::labels::Labels;
-use crate::rng::{ASK_LANE, DRAW_LANE, THOR_LANE, hash_u32, open_uniform_f32, uniform_f32};
+use crate::rng::{
+    ASK_LANE, DRAW_LANE, EXPLORE_LANE, NOISE_LANE, THOR_LANE, hash_u32, normal_quantile, open_uniform_f32, uniform_f32,
+};
+use crate::weights::Weights;
 
 /// The choices of a batch.
 pub(super) struct Choices {
@@ -72,31 +76,47 @@ impl Draws<'_> {
     fn of_choice(&self, j: usize) -> f64 {
         match self.setting.draws {
             Some(given) => given[self.token as usize * self.config.k() + j],
-            None => {
-                let (seed, lane) = (self.setting.seed(self.config), ASK_LANE + j as u32);
-                f64::from(uniform_f32(seed, 0, self.setting.step, self.token, lane))
-            }
+            None => self.uniform(ASK_LANE + j as u32),
         }
+    }
+
+    /// A number in [0, 1).
+    fn uniform(&self, lane: u32) -> f64 {
+        f64::from(uniform_f32(self.setting.seed(self.config), 0, self.setting.step, self.token, lane))
+    }
+
+    /// A number in (0, 1).
+    fn open_uniform(&self, lane: u32) -> f64 {
+        f64::from(open_uniform_f32(self.setting.seed(self.config), 0, self.setting.step, self.token, lane))
     }
 
     /// A number of the standard Gumbel distribution: `−ln(−ln u)`.
     fn gumbel(&self, lane: u32) -> f64 {
-        -(-f64::from(open_uniform_f32(self.setting.seed(self.config), 0, self.setting.step, self.token, lane)).ln())
-            .ln()
+        -(-self.open_uniform(lane).ln()).ln()
+    }
+
+    /// A standard normal number.
+    fn normal(&self, lane: u32) -> f64 {
+        normal_quantile(self.open_uniform(lane))
+    }
+
+    /// 32 random bits.
+    fn bits(&self, lane: u32) -> u32 {
+        hash_u32(self.setting.seed(self.config), 0, self.setting.step, self.token, lane)
     }
 }
 
 /// The choices of `tokens` tokens in groups of `group_tokens`; `logits`: `f64[T, E]`, those that
-/// choices are made by; `scores`: `f64[T, E]`; both empty where nothing is scored; `thresholds`: `f64[E]` of experts that have some.
+/// choices are made by; `scores`: `f64[T, E]`; both empty where nothing is scored.
 pub(super) fn choices(
     config: &LayerConfig,
     setting: Setting,
     (tokens, group_tokens): (usize, usize),
+    weights: &Weights<f64>,
     logits: &[f64],
     scores: &[f64],
-    thresholds: Option<&[f64]>,
 ) -> Result<Choices, Error> {
-    if let Some(before) = thresholds {
+    if let Some(before) = &weights.thresholds {
         return Ok(thresholds::choices(config, setting, group_tokens, Scores::new(logits, config.experts), before));
     }
     let e = config.experts;
@@ -158,6 +178,12 @@ pub(super) fn choices(
             };
             Choices::by_tokens(logits.chunks_exact(e).zip(0..).map(of_token).collect())
         }
+        RouterConfig::Bandit(router) => {
+            let ids = labels.of("tokenIds", "bandit", tokens, (router.vocabulary, "router.vocabulary"))?;
+            let draws = |token| Draws { config, setting, token };
+            let of_token = |(id, token): (&u32, u32)| pulled(router, weights, *id as usize, draws(token));
+            Choices::by_tokens(ids.iter().zip(0..).map(of_token).collect())
+        }
         RouterConfig::Thor(router) => {
             let experts: Vec<Vec<usize>> = (0..tokens).map(|t| thor(router, config, setting, (t, tokens))).collect();
             let mean = |drawn: &Vec<usize>| vec![1.0 / drawn.len() as f64; drawn.len()];
@@ -183,6 +209,15 @@ pub(super) fn choices(
             Choices::by_tokens(logits.chunks_exact(e).map(|h| gumbel::choose(router, setting, h)).collect())
         }
     })
+}
+
+/// The expert that a token of an id pulls.
+fn pulled(router: &Bandit, weights: &Weights<f64>, id: usize, draws: Draws) -> Vec<usize> {
+    let experts = draws.config.experts;
+    let normal = |e: usize| draws.normal(NOISE_LANE + e as u32);
+    let any = draws.bits(THOR_LANE) as usize % experts;
+    let chance = Chance { explores: draws.uniform(EXPLORE_LANE), any, normal: &normal };
+    vec![bandit::pull(router, &bandit::arms(weights, experts, id), draws.setting.train.then_some(chance))]
 }
 
 /// The experts drawn for one token of a batch.

@@ -2,6 +2,7 @@
 //!
 //! A router leaves behind `expert_of` and `chosen`, and either lets [`slots`] find the places or finds them itself.
 
+mod bandit;
 mod base;
 mod dense_to_sparse;
 mod domain;
@@ -113,6 +114,7 @@ pub(crate) fn record(mut step: Step) {
         RouterConfig::Soft(_) => soft::record(&mut step),
         RouterConfig::DenseToSparse(router) => dense_to_sparse::record(&mut step, router),
         RouterConfig::Reinforce(_) => reinforce::record(&mut step),
+        RouterConfig::Bandit(router) => bandit::record(&mut step, router),
     }
 }
 
@@ -173,19 +175,28 @@ pub(crate) fn record_gate_backward(
     rec.dispatch(Dispatch { kernel, constants, tiling, dims, buffers, grid });
 }
 
-/// Records what a policy adds to the gradient of its logits, if the router has one.
+/// Records what a batch's rewards teach: the gradient of a policy by its logits, or what a bandit counts.
 ///
 /// `rewarded`: the rewards lie in [`layer::Backward::reward`].
-pub(crate) fn record_policy_backward(
+pub(crate) fn record_rewards(
     rec: &mut Recording,
     config: &LayerConfig,
     dims: Dims,
     of: (&Batch, &layer::Backward),
-    weights: &Parameters,
+    (weights, gradients): (&Parameters, &Parameters),
     rewarded: bool,
 ) {
-    if let RouterConfig::Reinforce(router) = &config.router {
-        reinforce::record_backward(rec, router, dims, of, weights, rewarded);
+    match &config.router {
+        RouterConfig::Reinforce(router) => reinforce::record_backward(rec, router, dims, of, weights, rewarded),
+        RouterConfig::Bandit(_) => bandit::record_backward(rec, dims, of, gradients, rewarded),
+        _ => {}
+    }
+}
+
+/// Records the part of an update that is no descent: a bandit learns what its backward passes have counted.
+pub(crate) fn record_update(rec: &mut Recording, config: &LayerConfig, weights: &Parameters, gradients: &Parameters) {
+    if let RouterConfig::Bandit(router) = &config.router {
+        bandit::record_update(rec, router.vocabulary * config.experts, weights, gradients);
     }
 }
 
@@ -255,6 +266,7 @@ pub(crate) fn with_settings(dims: Dims, router: &RouterConfig, train: bool) -> D
         RouterConfig::Reinforce(router) => {
             Dims { temperature: router.temperature, decay: router.decay, entropy: router.entropy, ..dims }
         }
+        RouterConfig::Bandit(router) => bandit::with_settings(dims, router),
         RouterConfig::MultiGate(router) => Dims { nominees: router.taken(dims.experts as usize) as u32, ..dims },
         RouterConfig::Soft(_) => dims,
         RouterConfig::Thor(router) => Dims { nominees: router.drawn(dims.experts as usize, train) as u32, ..dims },
@@ -292,7 +304,8 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
         | RouterConfig::MultiGate(_)
         | RouterConfig::Soft(_)
         | RouterConfig::DenseToSparse(_)
-        | RouterConfig::Reinforce(_) => Vec::new(),
+        | RouterConfig::Reinforce(_)
+        | RouterConfig::Bandit(_) => Vec::new(),
     }
 }
 
@@ -300,6 +313,7 @@ pub fn constants(config: &LayerConfig) -> Vec<u32> {
 pub fn label_words(config: &LayerConfig) -> usize {
     match &config.router {
         RouterConfig::Domain(router) if router.mixture.is_some() => config.experts,
+        RouterConfig::Bandit(_) => 2,
         RouterConfig::Hash(_)
         | RouterConfig::Thor(_)
         | RouterConfig::Domain(_)
@@ -323,6 +337,7 @@ pub fn labels(config: &LayerConfig, given: &Labels, tokens: usize, train: bool) 
             let known = if router.table.is_some() { "the length of router.table" } else { "the number of experts" };
             lookup::named(config, given, tokens, (label, "language", known), &table).map(Some)
         }
+        RouterConfig::Bandit(router) => bandit::labels(router, given, tokens).map(Some),
         RouterConfig::Task(router) => {
             given.of("task", "task", tokens, (router.tasks, "router.tasks")).map(|tasks| Some(tasks.to_vec()))
         }

@@ -83,7 +83,7 @@ impl MoeLayer {
             layer::record_backward(&mut rec, &self.config, dims, (batch, backward), weights, of);
         } else {
             let g = &gradients;
-            for buffer in [g.router, g.router_bias, g.w_in, g.b_in, g.w_out, g.b_out, g.embedding] {
+            for buffer in [g.router, g.router_bias, g.w_in, g.b_in, g.w_out, g.b_out, g.embedding, g.arms] {
                 rec.clear(buffer);
             }
         }
@@ -117,7 +117,7 @@ impl MoeLayer {
         for read in &read {
             match (read, &self.batch, &self.backward) {
                 (BackwardRead::Weights, ..) => {
-                    out.weights = Some(layer::unpack(&self.config, take(&mut downloads, &gradients)));
+                    out.weights = Some(layer::unpack_gradients(&self.config, take(&mut downloads, &gradients)));
                 }
                 (BackwardRead::X, Some(_), Some(w)) => {
                     out.x = Some(strip_rows(downloads.take(w.ends(of.train).told), d))
@@ -153,7 +153,8 @@ impl MoeLayer {
         }
     }
 
-    /// `weights −= learning_rate · gradients` of the last backward pass, on the device.
+    /// `weights −= learning_rate · gradients` of the last backward pass, on the device. A bandit learns the rewards of the passes whose
+    /// gradients these are, whatever the rate.
     ///
     /// # Errors
     /// [`Error::OutOfOrder`] without a backward pass since the last forward one, [`Error::InvalidArgument`], or of the engine.

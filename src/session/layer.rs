@@ -80,6 +80,7 @@ impl MoeLayer {
         rec.upload(self.weights.b_out, packed.b_out);
         rec.upload(self.weights.embedding, packed.embedding);
         rec.upload(self.weights.thresholds, packed.thresholds);
+        rec.upload(self.weights.arms, packed.arms);
         self.engine.run(&rec).await.map(drop)
     }
 
@@ -90,8 +91,10 @@ impl MoeLayer {
     pub async fn weights(&self) -> Result<LayerWeights, Error> {
         let mut rec = Recording::default();
         download(&mut rec, &self.weights);
+        rec.download(self.weights.arms);
         let mut downloads = self.engine.run(&rec).await?;
-        Ok(layer::unpack(&self.config, take(&mut downloads, &self.weights)))
+        let learned = take(&mut downloads, &self.weights);
+        Ok(layer::unpack(&self.config, Packed { arms: downloads.take(self.weights.arms), ..learned }))
     }
 
     /// Replaces the given arrays; all are checked before any is written.
@@ -388,12 +391,14 @@ fn in_order<T: Copy>(places: Option<&[u32]>, rows: Vec<T>) -> Vec<T> {
     places.iter().flat_map(|place| &rows[*place as usize * width..][..width]).copied().collect()
 }
 
+/// Brings back what has a gradient, or these gradients.
 pub(super) fn download(rec: &mut Recording, p: &Parameters) {
     for buffer in [p.router, p.router_bias, p.w_in, p.b_in, p.w_out, p.b_out, p.embedding, p.thresholds] {
         rec.download(buffer);
     }
 }
 
+/// What [`download`] brought back.
 pub(super) fn take(downloads: &mut Downloads, p: &Parameters) -> Packed {
     Packed {
         router: downloads.take(p.router),
@@ -404,5 +409,6 @@ pub(super) fn take(downloads: &mut Downloads, p: &Parameters) -> Packed {
         b_out: downloads.take(p.b_out),
         embedding: downloads.take(p.embedding),
         thresholds: downloads.take(p.thresholds),
+        ..Packed::default()
     }
 }

@@ -136,8 +136,8 @@ impl ForwardOptions {
 /// How a backward pass runs.
 #[derive(Clone, Debug, Default)]
 pub struct BackwardOptions {
-    /// `f32[T]`, for a router that learns from rewards: how each token fared with the expert that it drew, such as the logarithm of
-    /// the probability of the word that came next.
+    /// `f32[T]`, for a router that learns from rewards: how each token fared with the expert that it drew or pulled, such as
+    /// the logarithm of the probability of the word that came next.
     pub reward: Option<Vec<f32>>,
     /// Add to the gradients of weights that were there since the last update, if there are any, instead of replacing them: those of
     /// several batches, or of several passes of a step. The gradient of `x` is that of the pass alone.

@@ -5,7 +5,7 @@ use crate::config::{LayerConfig, RouterConfig};
 use crate::error::Error;
 
 /// A layer whose expert `i` is a copy of expert `experts[i]` of another, which may come more than once; what is not the experts'
-/// stays. Rows of the router, if the new one has weights, are those of its experts.
+/// stays. Rows of the router, if the new one has weights, are those of its experts, and so is what is known of them as arms.
 ///
 /// # Errors
 /// Of [`LayerWeights::check`], and of [`LayerConfig::check`] for the new layer; [`Error::InvalidArgument`] for an expert that is not
@@ -41,6 +41,9 @@ pub fn select_experts(
             "router" | "routerBias" | "w1" | "w2" | "w3" | "b1" | "b2" | "b3" => {
                 let size = len / experts.len();
                 experts.iter().flat_map(|expert| all.iter().skip(expert * size).take(size)).copied().collect()
+            }
+            "banditPulls" | "banditMeans" => {
+                all.chunks_exact(config.experts).flat_map(|of_id| experts.iter().map(|expert| of_id[*expert])).collect()
             }
             _ => all.to_vec(),
         }

@@ -11,7 +11,7 @@ pub fn noise(seed: u64, stream: u32, len: usize) -> Vec<f32> {
 }
 
 /// Weights of a layer, all arrays different from zero within the experts' widths, biases included; logits spread over a few
-/// units, thresholds over what an expert's share may be.
+/// units, thresholds over what an expert's share may be; of a bandit's arms some never pulled.
 pub fn weights(config: &LayerConfig, seed: u64) -> LayerWeights {
     Weights::build(config, |name, len| {
         let stream = 100 + NAMES.iter().position(|known| *known == name).unwrap_or(0) as u32;
@@ -22,11 +22,12 @@ pub fn weights(config: &LayerConfig, seed: u64) -> LayerWeights {
         };
         let size = match name {
             "router" => 4.0 / (width as f32).sqrt(),
-            "taskEmbedding" => 1.0,
+            "taskEmbedding" | "banditMeans" => 1.0,
             "routerBias" | "b1" | "b2" | "b3" => 0.5,
             _ => 1.5 / (width as f32).sqrt(),
         };
         let value = |(i, v): (usize, f32)| match name {
+            "banditPulls" => (2.0 + 2.0 * v).floor(),
             _ if beyond_width(config, name, i).is_some() => 0.0,
             "thresholds" => (0.5 + 0.5 * v) / config.experts as f32,
             _ => size * v,
@@ -67,6 +68,7 @@ pub fn labels(config: &LayerConfig, tokens: usize) -> Labels {
         RouterConfig::Hash(router) => {
             Labels { token_ids: below(router.vocabulary()), sequence: Some(10), ..Labels::default() }
         }
+        RouterConfig::Bandit(router) => Labels { token_ids: below(router.vocabulary), ..Labels::default() },
         RouterConfig::Domain(Domain { mixture: Some(_), .. }) => {
             let weight = |i: usize| (i * 7 % 5 % 4) as f32 / 4.0;
             Labels { mixture: Some((0..tokens * config.experts).map(weight).collect()), ..Labels::default() }

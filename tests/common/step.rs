@@ -47,6 +47,7 @@ pub async fn training_step(cpu: &Engine, config: &LayerConfig, count: usize, til
         (own.b_out, packed.b_out),
         (own.embedding, packed.embedding),
         (own.thresholds, packed.thresholds),
+        (own.arms, packed.arms),
         (batch.ends(true).given, pad_rows(&tokens(config, 40, count), config.d_model)),
         (backward.ends(true).given, pad_rows(&d_output(config, 40, count), config.d_model)),
     ] {

@@ -59,8 +59,8 @@ impl Trial {
         Trial { name, config, tokens, train: true, step: 3, pass: 0, change, ties: false, drawn: false }
     }
 
-    /// The first inputs whose plan does not hang on rounding: the oracle gives the same one when router and tokens are
-    /// moved by some 1e-6 of themselves, thirty times what f32 rounds.
+    /// The first inputs whose plan does not hang on rounding: the oracle gives the same one when tokens and what the router
+    /// goes by are moved by some 1e-6 of themselves, thirty times what f32 rounds.
     pub fn inputs(&self) -> Inputs {
         let steady = |inputs: &Inputs| {
             let plan = |inputs: &Inputs| {
@@ -148,6 +148,7 @@ fn moved(inputs: &Inputs, nudge: u32) -> Inputs {
     let weights = LayerWeights {
         router: moved(&inputs.weights.router),
         task_embedding: inputs.weights.task_embedding.as_deref().map(moved),
+        bandit_means: inputs.weights.bandit_means.as_deref().map(moved),
         ..inputs.weights.clone()
     };
     let (labels, draws) = (inputs.labels.clone(), inputs.draws.clone());

@@ -11,7 +11,7 @@ pub fn values(constant: &str) -> &'static [u32] {
         "PRIORITY" => &[1, 2, 3],
         "RENORMALIZE" => &[0, 1, 2],
         "AGAIN" | "BASELINE" | "BIASED" | "FINAL" | "GROUPED" | "UNCHOSEN" => &[0, 1, 2],
-        "NOISE" => &[0, 1, 2, 3],
+        "EXPLORE" | "NOISE" => &[0, 1, 2, 3],
         "KEY" => &[0, 1, 2, 3, 4],
         "SHARES" => &[1, 2],
         "BLOCK" => &[128, u32::MAX],

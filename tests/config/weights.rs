@@ -31,6 +31,21 @@ fn weights_are_refused_by_name() {
 }
 
 #[test]
+fn pulls_are_whole_numbers() {
+    let config = parse(&with(json!({ "router": { "kind": "bandit", "vocabulary": 3 } }))).expect("valid");
+    let pulls = |value: f32| check_array(&config, "banditPulls", &[&[0.0; 23][..], &[value]].concat());
+    assert_eq!(pulls(16_777_216.0), Ok(()));
+    for value in [-1.0, 0.5] {
+        let (what, got) = ("banditPulls[23]".to_owned(), value.to_string());
+        assert_eq!(
+            pulls(value),
+            Err(Error::InvalidArgument { what, got, wanted: "a whole number from 0 on".to_owned() })
+        );
+    }
+    assert_eq!(check_array(&config, "banditMeans", &[-0.5; 24]), Ok(()));
+}
+
+#[test]
 fn weights_beyond_a_width_are_refused_by_expert() {
     let config = parse(&with(json!({ "bias": true, "expertWidths": [16, 3, 16, 16, 16, 16], "identityExperts": 2 })))
         .expect("valid");

@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bandit;
 mod choices;
 mod differences;
 mod divergence;

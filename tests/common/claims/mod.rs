@@ -13,8 +13,8 @@ pub mod routers;
 pub mod training;
 
 pub use routers::{
-    base, dense_to_sparse, domain, expert_choice, hash, language, multi_gate, noisy_top_k, reinforce, sinkhorn, soft,
-    task, thor, thresholds, token_then_expert, top_k,
+    bandit, base, dense_to_sparse, domain, expert_choice, hash, language, multi_gate, noisy_top_k, reinforce, sinkhorn,
+    soft, task, thor, thresholds, token_then_expert, top_k,
 };
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
@@ -157,6 +157,15 @@ macro_rules! on_every_engine {
             reinforce::training_explores_and_inference_does_not,
             reinforce::the_scores_are_the_policies,
             reinforce::rewards_that_do_not_fit_are_refused_and_teach_nothing,
+            bandit::bandits_agree_with_the_oracle,
+            bandit::steps_teach_what_the_oracle_learns,
+            bandit::without_exploration_the_best_expert_is_taken_and_with_nothing_else_any,
+            bandit::every_expert_is_pulled_once_before_any_is_pulled_twice,
+            bandit::bandits_solve_a_planted_problem_under_noise,
+            bandit::only_a_step_changes_what_is_known,
+            bandit::rewards_of_batches_that_add_up_count_together,
+            bandit::what_is_known_has_the_same_bits_on_any_mesh_and_another_engine,
+            bandit::what_a_bandit_cannot_use_is_refused_and_teaches_nothing,
             experts::experts_of_any_width_agree_with_the_oracle,
             experts::identities_agree_with_the_oracle,
             experts::residual_experts_agree_with_the_oracle,

@@ -1,5 +1,6 @@
 //! The descriptions of routers.
 
+mod bandit;
 mod base;
 mod dense_to_sparse;
 mod expert_choice;
@@ -25,7 +26,7 @@ fn routers_must_be_known() {
     assert_invalid(with(json!({ "router": { "k": 2 } })), "router.kind", "missing");
     assert_invalid(with(json!({ "router": { "kind": "topK" } })), "router.k", "missing");
     let unknown = parse(&with(json!({ "router": { "kind": "topP" } }))).expect_err("no such router");
-    let known = "topK, noisyTopK, expertChoice, base, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, multiGate, soft, denseToSparse, reinforce";
+    let known = "topK, noisyTopK, expertChoice, base, sinkhorn, hash, tokenThenExpert, thor, domain, language, task, multiGate, soft, denseToSparse, reinforce, bandit";
     let known = known.to_owned();
     assert_eq!(unknown, Error::UnknownRouter { kind: "topP".to_owned(), known });
     assert_eq!(unknown.code(), "UNKNOWN_ROUTER");

@@ -60,6 +60,17 @@ const LAYERS = {
     router: { kind: "reinforce", baseline: "linear", entropy: 0.1, stopGradient: false },
     backward: { reward: numbers(3, TOKENS) },
   },
+  "bandit": { router: { kind: "bandit", vocabulary: 10, epsilon: 0.5 }, options: { tokenIds }, backward: { reward: numbers(3, TOKENS) } },
+  "bandit by bounds": {
+    router: { kind: "bandit", policy: "ucb", vocabulary: 10, exploration: 0.5, priorMean: -1 },
+    options: { tokenIds },
+    backward: { reward: numbers(3, TOKENS) },
+  },
+  "bandit by draws": {
+    router: { kind: "bandit", policy: "thompson", vocabulary: 10, priorStd: 2, noiseStd: 0.5 },
+    options: { tokenIds },
+    backward: { reward: numbers(3, TOKENS) },
+  },
   "thor with copies of the experts": { router: { kind: "thor", per: "batch" }, mesh: { devices: 2 }, replicated: true },
   "domain": { router: { kind: "domain" }, mesh: { devices: 2 }, options: { domain } },
   "domain mixed": { router: { kind: "domain", mixture: new Float32Array(4).fill(0.25) }, options: { mixture } },
@@ -136,6 +147,16 @@ const CONFIGS = {
   "a capacity beside slots of mixtures": [{ router: { kind: "soft", slots: 2 }, capacity: { slots: 2 } }, "capacity"],
   "logits divided by nothing": [{ router: { kind: "reinforce", temperature: 0 } }, "router.temperature"],
   "a running mean that forgets nothing": [{ router: { kind: "reinforce", decay: 1 } }, "router.decay"],
+  "more arms than there is room for": [{ router: { kind: "bandit", vocabulary: 2 ** 22 + 1 } }, "router.vocabulary"],
+  "more than all that explore": [{ router: { kind: "bandit", vocabulary: 10, epsilon: 2 } }, "router.epsilon"],
+  "an exploration below 0": [
+    { router: { kind: "bandit", policy: "ucb", vocabulary: 10, exploration: -1 } },
+    "router.exploration",
+  ],
+  "rewards that never vary": [
+    { router: { kind: "bandit", policy: "thompson", vocabulary: 10, noiseStd: 0 } },
+    "router.noiseStd",
+  ],
   "no expert of a draw": [{ router: { kind: "thor", k: 0 } }, "router.k"],
   "a mixture below 0": [{ router: { kind: "domain", mixture: new Float32Array([0, -1, 0, 0]) } }, "router.mixture[1]"],
   "a gate that reads tokens beside tasks": [
@@ -163,6 +184,8 @@ const CALLS = {
   "no ids": ["hash", {}, "MISSING_LABELS", "tokenIds"],
   "too few ids": ["hash", { tokenIds: tokenIds.subarray(1) }, "WRONG_LENGTH", "tokenIds"],
   "an id beyond the table": ["hash", { tokenIds: tokenIds.map((id) => id + 1) }, "INVALID_ARGUMENT", "tokenIds[3]"],
+  "no ids of a bandit": ["bandit", {}, "MISSING_LABELS", "tokenIds"],
+  "an id beyond the vocabulary": ["bandit", { tokenIds: tokenIds.map((id) => id + 1) }, "INVALID_ARGUMENT", "tokenIds[3]"],
   "a pass too many": ["thor", { pass: 2048 }, "INVALID_ARGUMENT", "pass"],
   "a sequence of half a token": ["hash", { tokenIds, sequence: 0.5 }, "INVALID_ARGUMENT", "sequence"],
   "no domain": ["domain", {}, "MISSING_LABELS", "domain"],
@@ -181,6 +204,7 @@ const BACKWARD_CALLS = {
   "a reward too few": ["reinforce", { reward: numbers(3, TOKENS - 1) }, "WRONG_LENGTH"],
   "rewards that are no numbers": ["reinforce", { reward: new Float32Array(TOKENS).fill(NaN) }, "NON_FINITE"],
   "rewards in a plain array": ["reinforce", { reward: [...numbers(3, TOKENS)] }, "INVALID_ARGUMENT"],
+  "a reward too few for a bandit": ["bandit", { reward: numbers(3, TOKENS - 1) }, "WRONG_LENGTH"],
   "rewards that nothing learns from": ["sinkhorn", { reward: numbers(3, TOKENS) }, "INVALID_ARGUMENT"],
 };
 
@@ -269,6 +293,23 @@ function claims() {
         assert(set.every((threshold) => threshold > 0 && threshold < 1), `${set} are shares`);
         await layer.setWeights({ thresholds: new Float32Array(4).fill(2) });
         assertEqual("tokens taken", [...(await layer.forward(X)).routing.load], [0, 0, 0, 0]);
+      }),
+    ),
+  );
+  Object.assign(
+    all,
+    everywhere("what a bandit knows is counted in steps, read, and set in another layer", (place) =>
+      withLayer(place, configOf(LAYERS["bandit by bounds"]), async (layer) => {
+        const { gradients } = await run(layer, LAYERS["bandit by bounds"]);
+        assert(gradients.banditPulls === undefined, "what is counted has no gradient");
+        const weights = await layer.weights();
+        assertEqual("pulls", weights.banditPulls.reduce((sum, pulls) => sum + pulls, 0), TOKENS);
+        await withLayer(place, layer.config, async (again) => {
+          await again.setWeights(weights);
+          assertEqual("means", [...(await again.weights()).banditMeans], [...weights.banditMeans]);
+          const pulls = weights.banditPulls.map(() => 0.5);
+          await assertCode("half a pull", "INVALID_ARGUMENT", () => again.setWeights({ banditPulls: pulls }));
+        });
       }),
     ),
   );

@@ -229,8 +229,9 @@ export interface ForwardOptions {
 /** How to run a backward. */
 export interface BackwardOptions {
   /**
-   * `[T]`: how each token fared with the expert that it drew, such as the logarithm of the probability of the word that came
-   * next; for `reinforce`, after a forward in training. Without it the router learns from its losses and entropy alone.
+   * `[T]`: how each token fared with the expert that it drew or pulled, such as the logarithm of the probability of the word that
+   * came next; for `reinforce` and `bandit`, after a forward in training. Without it `reinforce` learns from its losses and entropy
+   * alone, and `bandit` nothing.
    */
   reward?: Float32Array;
   /**
@@ -284,7 +285,7 @@ export interface MoeLayer {
    */
   taskNetwork(task: number): Promise<TaskNetwork>;
   /**
-   * Moves the weights by the gradients of the last backward, on the device.
+   * Moves the weights by the gradients of the last backward, on the device; a bandit learns its rewards.
    * @throws {@link WebMoeError} `INVALID_ARGUMENT`, `OUT_OF_ORDER`, `DISPOSED`.
    */
   applyGradients(update: GradientUpdate): Promise<void>;
@@ -333,6 +334,10 @@ export interface LayerWeights {
    * is, where no pass in training has set one. `forward` in training moves them; their gradient is 0.
    */
   thresholds?: Float32Array;
+  /** `[vocabulary, experts]`, of a `"bandit"`: how often each id has pulled each expert, whole numbers. No gradient has it. */
+  banditPulls?: Float32Array;
+  /** `[vocabulary, experts]`, of a `"bandit"`: the mean reward of those pulls. No gradient has it. */
+  banditMeans?: Float32Array;
 }
 
 /** The experts of one task. */

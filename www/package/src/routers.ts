@@ -369,6 +369,42 @@ export interface ReinforceRouterConfig {
   stopGradient?: boolean;
 }
 
+/**
+ * A bandit for each token id, whose arms are the experts: each token pulls one, and the `reward` of `backward` tells what it was worth.
+ * How often each id has pulled each expert, and the mean of its rewards, are the arrays `banditPulls` and `banditMeans` of the
+ * weights. They have no gradient: `applyGradients` adds the rewards of the last backward to them, or of several with `accumulate`,
+ * whatever the learning rate. A token that was turned away teaches nothing. Outside training a token pulls the expert of which it expects most. Needs `tokenIds`
+ * in `forward`.
+ */
+export type BanditRouterConfig = {
+  kind: "bandit";
+  /** Ids that there are: with `experts` of each, at most 2²⁴ pairs. */
+  vocabulary: number;
+  /** What is expected of an expert that was never pulled; default 0. */
+  priorMean?: number;
+} & (
+  | {
+      /** Any expert for some tokens, the best for the others. */
+      policy?: "epsilonGreedy";
+      /** The share of tokens that take any, from 0 to 1; default 0.1. */
+      epsilon?: number;
+    }
+  | {
+      /** The best `mean + exploration · √(ln N / n)` of an expert pulled `n` times of the id's `N`; those never pulled first (UCB1). */
+      policy: "ucb";
+      /** From 0 on; default √2, for rewards from 0 to 1. */
+      exploration?: number;
+    }
+  | {
+      /** The best of one draw for each expert of what it may be worth by its rewards so far, all taken for normal (Thompson sampling). */
+      policy: "thompson";
+      /** Standard deviation of what an expert is worth, around `priorMean`; default 1. */
+      priorStd?: number;
+      /** Standard deviation of a reward, around what its expert is worth; default 1. */
+      noiseStd?: number;
+    }
+);
+
 /** A router's description, discriminated by `kind`. */
 export type RouterConfig =
   | TopKRouterConfig
@@ -385,4 +421,5 @@ export type RouterConfig =
   | MultiGateRouterConfig
   | SoftRouterConfig
   | DenseToSparseRouterConfig
-  | ReinforceRouterConfig;
+  | ReinforceRouterConfig
+  | BanditRouterConfig;

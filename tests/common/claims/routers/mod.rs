@@ -12,6 +12,7 @@ use webmoe::session::{ForwardOptions, Read, Routing};
 use super::super::engine::{Passes, layer_of, passes};
 use super::super::inputs::{d_output, labels, named, tokens, weights};
 
+pub mod bandit;
 pub mod base;
 pub mod dense_to_sparse;
 pub mod domain;
@@ -62,6 +63,7 @@ pub fn one_of_each(experts: usize) -> Vec<LayerConfig> {
         soft::examples,
         dense_to_sparse::examples,
         reinforce::examples,
+        bandit::examples,
     ];
     all.into_iter().flat_map(|examples| examples(experts)).collect()
 }

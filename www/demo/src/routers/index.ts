@@ -1,6 +1,7 @@
 /** The kinds of routers that the page offers, and a visitor's choice among them. */
 
 import type { RouterConfig } from "webmoe";
+import { bandit } from "./bandit";
 import { base } from "./base";
 import { denseToSparse } from "./denseToSparse";
 import { domain } from "./domain";
@@ -34,6 +35,7 @@ export const ROUTERS: readonly RouterKind[] = [
   soft,
   denseToSparse,
   reinforce,
+  bandit,
 ];
 
 /** A router as the visitor chose it. */
