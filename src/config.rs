@@ -17,9 +17,9 @@ mod router;
 
 pub use raw::RawLayerConfig;
 pub use router::{
-    Across, Bandit, Base, Baseline, Chooses, DenseGate, DenseToSparse, Domain, Draw, Draws, Dykstra, Exchanges,
-    ExpertChoice, Exploration, Gate, Hash, Hashed, Key, Language, MultiGate, Negotiation, Noise, NoisyTopK, Policy,
-    Reinforce, Renormalize, RouterConfig, Schedule, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, Soft,
+    Across, Bandit, Base, Baseline, Branches, Chooses, DenseGate, DenseToSparse, Domain, Draw, Draws, Dykstra,
+    Exchanges, ExpertChoice, Exploration, Gate, Hash, Hashed, Key, Language, MultiGate, Negotiation, Noise, NoisyTopK,
+    Policy, Reinforce, Renormalize, RouterConfig, Schedule, Scoring, SecondPolicy, Side, Sinkhorn, SinkhornGate, Soft,
     SoftmaxOver, Task, Thor, Thresholds, TokenThenExpert, TopK,
 };
 
@@ -273,9 +273,14 @@ impl LayerConfig {
         self.router.rows(self.experts)
     }
 
-    /// Rows of the weights that the width of the router's noise is learned by: an expert each, or none.
+    /// Rows of the weights that the width of the router's noise is learned by: one for each row of the router, or none.
     pub fn noise_rows(&self) -> usize {
-        if self.router.learns_noise() { self.experts } else { 0 }
+        if self.router.learns_noise() { self.router_rows() } else { 0 }
+    }
+
+    /// Logits that a token chooses by: one of each expert, then one of each of their branches, if there are any.
+    pub fn logits(&self) -> usize {
+        self.experts + self.router.branches()
     }
 
     /// Who is served first, and whether rank or token comes first, also where nobody is turned away:

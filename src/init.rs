@@ -1,6 +1,6 @@
 //! Weights from a seed.
 
-use crate::config::LayerConfig;
+use crate::config::{LayerConfig, RouterConfig};
 use crate::rng::{hash_u32, normal_quantile};
 use crate::weights::{LayerWeights, NAMES, NO_THRESHOLD, Weights, beyond_width};
 
@@ -33,7 +33,8 @@ pub fn init(config: &LayerConfig) -> LayerWeights {
             _ => return vec![0.0; len],
         };
         let array = NAMES.iter().position(|&known| known == name).unwrap_or(0) as u32;
-        let baseline = |i: usize| name == "router" && i >= config.router.scored(config.experts) * config.d_model;
+        let rewarded = matches!(config.router, RouterConfig::Reinforce(_));
+        let baseline = |i: usize| rewarded && name == "router" && i >= config.experts * config.d_model;
         let value = |i: usize| {
             let of_expert = if name == "w2" { config.width(i / (config.d_model * config.d_ff)) } else { 1 };
             let sigma = (variance / of_expert as f64).sqrt();
@@ -58,7 +59,7 @@ fn truncated_normal(seed: u64, array: u32, index: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Baseline, MultiGate, Reinforce, RouterConfig, Soft, TopK};
+    use crate::config::{Baseline, MultiGate, Reinforce, Soft, TopK};
 
     #[test]
     fn weights_have_the_spread_and_the_cut_off_that_their_fan_in_asks_for() {

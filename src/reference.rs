@@ -4,6 +4,7 @@
 //! `N` devices; arrays are row-major.
 
 pub mod bandit;
+mod branches;
 mod choose;
 pub mod divergence;
 mod expert;
@@ -25,6 +26,7 @@ mod traffic;
 
 use std::collections::BTreeMap;
 
+use self::branches::Gates;
 use self::losses::Routed;
 use self::math::{add_outer, add_scaled, add_transposed_times, dot, product, scaled, times};
 use self::noisy::{Chosen, Noisy};
@@ -44,9 +46,10 @@ use crate::weights::{LayerWeights, Weights};
 pub struct Forward {
     /// `[T, d]`: the sum over kept experts, and the shared expert; `[tasks, T, d]` where each task has a gate.
     pub output: Vec<f64>,
-    /// `[T, E]`: with noise and temperature, where they count in the weights.
+    /// `[T, E + branches]`: with noise and temperature, where they count in the weights.
     pub logits: Vec<f64>,
-    /// `[T, E]`: softmax over all experts, or sigmoids; `[T, E, slots]` where slots hold mixtures of tokens, as are the logits.
+    /// `[T, E]`: softmax over all experts, or sigmoids; with branches, shares of these times shares inside;
+    /// `[T, E, slots]` where slots hold mixtures of tokens, as are the logits.
     pub scores: Vec<f64>,
     /// `[T]`: what a linear baseline expects of the rewards; empty without one.
     pub baseline: Vec<f64>,
@@ -83,7 +86,7 @@ pub struct Forward {
 pub struct Gradients {
     /// `[T, d]`.
     pub x: Vec<f64>,
-    /// `[T, E]`: with their noise.
+    /// `[T, E + branches]`: with their noise.
     pub logits: Vec<f64>,
     /// Those of the weights.
     pub weights: Weights<f64>,
@@ -181,22 +184,22 @@ fn forward_in_order(
     setting: Setting,
     group_tokens: usize,
 ) -> Result<Forward, Error> {
-    let (d, e) = (config.d_model, config.experts);
+    let (d, e, m) = (config.d_model, config.experts, config.logits());
     let tokens = x.len() / d;
-    let gate = config.router.gate();
+    let (gate, split) = (config.router.gate(), branches::split_of(config));
     let capacity = config.slots(group_tokens, setting.train);
 
     let noise: Vec<f64> = (0..x.len()).map(|i| input_factor(config, setting, i / d, i % d)).collect();
     let tasks = lookup::tasks(config, setting.labels.unwrap_or(&Labels::NONE), tokens)?;
-    let (mut logits, mut baseline) = (Vec::with_capacity(tokens * e), Vec::new());
+    let (mut logits, mut baseline) = (Vec::with_capacity(tokens * m), Vec::new());
     for token in (0..tokens).filter(|_| config.router.learned()) {
         let read = router_input(weights, d, tasks.as_deref(), &x[token * d..], token);
         let mut h = times(&weights.router, &product(read, &noise[token * d..(token + 1) * d]));
         if let Some(bias) = &weights.router_bias {
             add_scaled(&mut h, 1.0, bias);
         }
-        logits.extend(scaled(1.0 / f64::from(config.router.temperature()), &h[..e]));
-        baseline.extend(h.get(e));
+        logits.extend(scaled(1.0 / f64::from(config.router.temperature()), &h[..m]));
+        baseline.extend(h.get(m));
     }
     let noisy = match &config.router {
         RouterConfig::NoisyTopK(router) if setting.train => {
@@ -223,7 +226,10 @@ fn forward_in_order(
             let of_group = |h: &[f64]| routing::over_tokens(routing::Scores::new(h, e));
             logits.chunks((group_tokens * e).max(1)).flat_map(of_group).collect()
         }
-        Some(gate) => logits.chunks_exact(e).flat_map(|h| gate::scores(gate, h)).collect(),
+        Some(gate) => {
+            let of_token = |h| split.map_or_else(|| gate::scores(gate, h), |split| Gates::all(split, h).weights());
+            logits.chunks_exact(m).flat_map(of_token).collect()
+        }
         None => Vec::new(),
     };
     let choices = match setting.choices {
@@ -235,8 +241,11 @@ fn forward_in_order(
     };
     let weigh = |(token, chosen): (usize, &Vec<usize>)| match &gate {
         Some(gate) if config.router.weighs() => {
-            let row = token * e..(token + 1) * e;
-            gate::raw_weights(gate, &logits[row.clone()], &scores[row], chosen)
+            let (h, scores) = (&logits[token * m..(token + 1) * m], &scores[token * e..(token + 1) * e]);
+            match split {
+                Some(split) => Gates::of(split, h, chosen).weights(),
+                None => gate::raw_weights(gate, h, scores, chosen),
+            }
         }
         _ => choices.weights.as_ref().map_or_else(|| vec![1.0; chosen.len()], |weights| weights[token].clone()),
     };
@@ -323,8 +332,8 @@ pub fn backward_rewarded(
         let (x, d_output) = (shuffle.there(x), shuffle.there(d_output));
         return Ok(shuffle.told_back(config, backward_exact(config, weights, &x, routed, &d_output)?));
     }
-    let (d, e, k) = (config.d_model, config.experts, config.k());
-    let (tokens, gate) = (forward.routing.tokens, config.router.gate());
+    let (d, e, m, k) = (config.d_model, config.experts, config.logits(), config.k());
+    let (tokens, gate, split) = (forward.routing.tokens, config.router.gate(), branches::split_of(config));
     if d_output.len() != forward.output.len() {
         let (got, wanted) = (d_output.len(), forward.output.len());
         return Err(Error::WrongLength { what: "dOutput".to_owned(), got, wanted, shape: format!("[{tokens}, {d}]") });
@@ -381,10 +390,14 @@ pub fn backward_rewarded(
         if config.router.over_tokens() {
             chosen[token].iter().zip(da).for_each(|(chosen, da)| d_scores[token * e + chosen] = da);
         } else {
-            let (h, scores) = (&logits[token * e..(token + 1) * e], &scores[token * e..(token + 1) * e]);
-            let dh = &mut dh[token * e..(token + 1) * e];
+            let (h, scores) = (&logits[token * m..(token + 1) * m], &scores[token * e..(token + 1) * e]);
+            let dh = &mut dh[token * m..(token + 1) * m];
             if config.router.weighs() {
-                add_scaled(dh, 1.0, &gate::raw_weights_backward(gate, scores, &chosen[token], a, &da));
+                let through_weights = match split {
+                    Some(split) => Gates::of(split, h, &chosen[token]).backward(&da),
+                    None => gate::raw_weights_backward(gate, scores, &chosen[token], a, &da),
+                };
+                add_scaled(dh, 1.0, &through_weights);
             }
             if let RouterConfig::Reinforce(router) = &config.router {
                 add_scaled(dh, 1.0, &policy::backward(router, h, chosen[token][0], advantages[token].value, tokens));
@@ -397,7 +410,7 @@ pub fn backward_rewarded(
     dh.iter_mut().zip(through_columns).for_each(|(dh, d)| *dh += d);
 
     for token in (0..tokens).filter(|_| gate.is_some()) {
-        let (x, dh) = (&x[token * d..(token + 1) * d], &dh[token * e..(token + 1) * e]);
+        let (x, dh) = (&x[token * d..(token + 1) * d], &dh[token * m..(token + 1) * m]);
         let dx = &mut dx[token * d..(token + 1) * d];
         let noise = &forward.noise[token * d..(token + 1) * d];
 

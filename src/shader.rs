@@ -61,6 +61,12 @@ part!(
     /// Noise on a logit: its width, and the logit's lead.
     NOISY, "noisy");
 part!(
+    /// Softmaxes of experts in branches.
+    BRANCHES, "branches");
+part!(
+    /// What a token's logits compete for.
+    CONTESTS, "contests");
+part!(
     /// Logits in units of the entropy's weight.
     SINKHORN, "sinkhorn");
 part!(

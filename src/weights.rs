@@ -17,7 +17,8 @@ use crate::error::Error;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights<T> {
     /// `[E, d]`: the router; `[0, d]` where nothing is learned, `[E + 1, d]` where the last row is the baseline of rewards,
-    /// `[tasks·E, d]` where each task has a gate, `[E·slots, d]` where each slot has an embedding.
+    /// `[E + branches, d]` where a token chooses among branches first, `[tasks·E, d]` where each task has a gate,
+    /// `[E·slots, d]` where each slot has an embedding.
     pub router: Vec<T>,
     /// `[E]`, with `routerBias`: one for each row of `router`.
     pub router_bias: Option<Vec<T>>,
@@ -41,7 +42,7 @@ pub struct Weights<T> {
     pub shared_w3: Option<Vec<T>>,
     /// `[d]`, with `sharedExpert.gate`.
     pub shared_gate: Option<Vec<T>>,
-    /// `[E, d]`: the width of the noise on the router's logits, of a router that learns it.
+    /// As `router`: the width of the noise on the router's logits, of a router that learns it.
     pub noise: Option<Vec<T>>,
     /// `[tasks, d]`: what a task router reads in place of tokens.
     pub task_embedding: Option<Vec<T>>,

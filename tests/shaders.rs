@@ -175,6 +175,9 @@ fn dims_lies_in_memory_as_rust_writes_it() {
         exploration,
         prior_mean,
         prior_weight,
+        logits,
+        branches,
+        branch_choices,
     ];
     let wgsl: Vec<(&str, u32)> =
         members.iter().map(|member| (member.name.as_deref().unwrap_or_default(), member.offset)).collect();

@@ -16,6 +16,7 @@ export const layers = {
   "topK, k = 2, drawn": { router: { kind: "topK", k: 2, exploration: "sample" } },
   "topK, k = 1, batch priority": { router: { kind: "topK", k: 1 }, capacity: { factor: 1.25, priority: "batch" } },
   "noisyTopK, k = 2": { router: { kind: "noisyTopK", k: 2 } },
+  "noisyTopK, 8 branches, 2 of 2": { router: { kind: "noisyTopK", k: 2, branches: 8, branchK: 2 } },
   "expertChoice, factor 2": { router: { kind: "expertChoice", capacityFactor: 2 } },
   "expertChoice, two a token": { router: { kind: "expertChoice", maxExpertsPerToken: 2 }, solves: true },
   "expertChoice, two a token as in the paper": { router: { kind: "expertChoice", maxExpertsPerToken: 2, capMode: "dykstra" }, solves: true },

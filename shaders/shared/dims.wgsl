@@ -56,6 +56,9 @@ struct Dims {
     exploration: f32,     // how far a bandit reaches beyond the mean of what it does not know well
     prior_mean: f32,      // what is expected of an arm before any reward
     prior_weight: f32,    // how many rewards that counts as
+    logits: u32,          // that a token chooses by: of each expert, then of each branch
+    branches: u32,        // equal runs of experts that a token chooses among first; 0: there are none
+    branch_choices: u32,  // how many of them it chooses
 }
 
 /// In `slot` and `row` of a placement: the assignment was dropped.

@@ -32,7 +32,7 @@ pub use expert_choice::{Across, Dykstra, ExpertChoice};
 pub use hash::{Hash, Hashed};
 pub use language::{Language, Side};
 pub use multi_gate::MultiGate;
-pub use noisy_top_k::{Noise, NoisyTopK};
+pub use noisy_top_k::{Branches, Noise, NoisyTopK};
 pub use reinforce::{Baseline, Reinforce};
 pub use sinkhorn::{Sinkhorn, SinkhornGate};
 pub use soft::Soft;
@@ -133,7 +133,7 @@ pub enum Chooses {
 /// Random numbers that a pass uses, and that its caller may give in place of the router's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Draws {
-    /// `[T, E]`, standard normal: added to the logits.
+    /// `[T, E]`, standard normal: added to the logits; `[T, E + branches]` where experts are in branches.
     Normal,
     /// `[T, E]`, of the standard Gumbel distribution: added to the logits, or to those that experts are drawn by.
     Gumbel,
@@ -145,7 +145,7 @@ impl Draws {
     /// Numbers for each token of a layer.
     pub fn of_token(self, layer: &LayerConfig) -> usize {
         match self {
-            Draws::Normal | Draws::Gumbel => layer.experts,
+            Draws::Normal | Draws::Gumbel => layer.logits(),
             Draws::Uniform => layer.k(),
         }
     }
@@ -219,6 +219,16 @@ pub(super) trait Router {
     /// Rows of its weights, of `experts` experts: one each, or none where nothing is learned.
     fn rows(&self, experts: usize) -> usize {
         if self.chooses() == Chooses::Labels { 0 } else { experts }
+    }
+
+    /// Branches of the experts that a token chooses among first; 0: there are none, and it chooses among the experts at once.
+    fn branches(&self) -> usize {
+        0
+    }
+
+    /// How many of them a token chooses.
+    fn branch_choices(&self) -> usize {
+        0
     }
 
     /// Outputs of the layer: one a task, where each has a gate.
@@ -401,6 +411,16 @@ impl RouterConfig {
     /// Rows of the router's weights, of `experts` experts: one each, perhaps more, or none where nothing is learned.
     pub fn rows(&self, experts: usize) -> usize {
         self.settings().rows(experts)
+    }
+
+    /// Branches of the experts that a token chooses among first; 0: there are none, and it chooses among the experts at once.
+    pub fn branches(&self) -> usize {
+        self.settings().branches()
+    }
+
+    /// How many of them a token chooses.
+    pub fn branch_choices(&self) -> usize {
+        self.settings().branch_choices()
     }
 
     /// Outputs of the layer: more than one only for [`MultiGate`], which has one for each task.

@@ -14,11 +14,14 @@ mod auction_bounds;
 mod auction_offers;
 mod auction_trade;
 mod average;
+mod branches;
+mod branches_backward;
 mod choose;
 mod column_backward;
 mod column_scores;
 mod combine;
 mod combine_backward;
+mod contests;
 mod credit;
 mod crowded;
 mod draw;
@@ -64,6 +67,7 @@ mod pull;
 mod repair;
 mod reweigh;
 mod route;
+mod route_branches;
 mod router_backward;
 mod router_logits;
 mod seat;
@@ -93,6 +97,7 @@ pub use auction_bounds::AUCTION_BOUNDS;
 pub use auction_offers::AUCTION_OFFERS;
 pub use auction_trade::AUCTION_TRADE;
 pub use average::AVERAGE;
+pub use branches_backward::BRANCHES_BACKWARD;
 pub use choose::CHOOSE;
 pub use column_backward::COLUMN_BACKWARD;
 pub use column_scores::COLUMN_SCORES;
@@ -136,6 +141,7 @@ pub use pull::PULL;
 pub use repair::REPAIR;
 pub use reweigh::REWEIGH;
 pub use route::ROUTE;
+pub use route_branches::ROUTE_BRANCHES;
 pub use router_backward::ROUTER_BACKWARD;
 pub use router_logits::ROUTER_LOGITS;
 pub use seat::SEAT;
@@ -222,6 +228,9 @@ pub struct Dims {
     pub exploration: f32,
     pub prior_mean: f32,
     pub prior_weight: f32,
+    pub logits: u32,
+    pub branches: u32,
+    pub branch_choices: u32,
 }
 
 /// Whether a kernel writes a binding.
@@ -353,11 +362,12 @@ fn experts_of_tiles(tiles: &[u32], count: u32) -> Vec<Run> {
 }
 
 /// Every kernel.
-pub static ALL: [&Kernel; 70] = [
+pub static ALL: [&Kernel; 72] = [
     &SHUFFLE,
     &ROUTER_LOGITS,
     &SPREAD,
     &ROUTE,
+    &ROUTE_BRANCHES,
     &LOOKUP,
     &DRAW,
     &NOISE,
@@ -413,6 +423,7 @@ pub static ALL: [&Kernel; 70] = [
     &NOISY_LOSSES,
     &GATE_BACKWARD,
     &COLUMN_BACKWARD,
+    &BRANCHES_BACKWARD,
     &NOISY_BACKWARD,
     &MULTI_GATE_BACKWARD,
     &SHARE_GRADIENT,

@@ -8,7 +8,7 @@ use crate::shader;
 
 /// A random number for every logit: standard normal, or Gumbel.
 ///
-/// - 1 `noise`: `f32[T, E]`
+/// - 1 `noise`: `f32[T, E + branches]`
 pub static NOISE: Kernel = Kernel {
     name: "noise",
     source: include_str!("../../shaders/noise.wgsl"),
@@ -21,10 +21,10 @@ pub static NOISE: Kernel = Kernel {
 
 fn twin(call: &Call, slices: &mut [Slice]) {
     let [noise] = bound(slices);
-    let (tokens, experts) = (call.dims.tokens as usize, call.dims.experts as usize);
+    let (tokens, logits) = (call.dims.tokens as usize, call.dims.logits as usize);
     let seed = u64::from(call.dims.seed_hi) << 32 | u64::from(call.dims.seed_lo);
-    for (i, z) in noise.f32_mut()[..tokens * experts].iter_mut().enumerate() {
-        let (token, lane) = ((i / experts) as u32, NOISE_LANE + (i % experts) as u32);
+    for (i, z) in noise.f32_mut()[..tokens * logits].iter_mut().enumerate() {
+        let (token, lane) = ((i / logits) as u32, NOISE_LANE + (i % logits) as u32);
         *z = match call.constants.on("GUMBEL") {
             true => gumbel(call.dims, token, lane),
             false => quantile(open_uniform_f32(seed, 0, call.dims.step, token, lane)),

@@ -29,8 +29,3 @@ pub(super) fn learned_width(dims: &Dims, n: f32) -> f32 {
 pub(super) fn lead(clean: f32, threshold: f32, width: f32) -> f32 {
     ((clean - threshold) / width).clamp(-LARGEST_LEAD, LARGEST_LEAD)
 }
-
-/// Whether the expert of a noisy logit `h` comes after the last chosen one, of `last_logit`.
-pub(super) fn is_behind((h, e): (f32, usize), (last_logit, last): (f32, usize)) -> bool {
-    h < last_logit || (h == last_logit && e > last)
-}

@@ -3,10 +3,10 @@
 use super::{Access::*, Call, Kernel, Slice, bound};
 use crate::shader;
 
-/// Importance and load of every expert in every group.
+/// Importance and load of every expert in every group, tokens and load of every branch.
 ///
-/// - 1 `odds`: `f32[T, E, 2]`
-/// - 2 `sums`: `f32[G, E, 2]`
+/// - 1 `odds`: `f32[T, E + branches, 2]`
+/// - 2 `sums`: `f32[G, E + branches, 2]`
 pub static NOISY_SUMS: Kernel = Kernel {
     name: "noisy_sums",
     source: include_str!("../../shaders/noisy_sums.wgsl"),
@@ -19,7 +19,7 @@ pub static NOISY_SUMS: Kernel = Kernel {
 
 fn twin(call: &Call, slices: &mut [Slice]) {
     let [odds, sums] = bound(slices);
-    let (tokens, row) = (call.dims.tokens as usize, 2 * call.dims.experts as usize);
+    let (tokens, row) = (call.dims.tokens as usize, 2 * call.dims.logits as usize);
     let sums = &mut sums.f32_mut()[..call.dims.groups as usize * row];
     sums.fill(0.0);
     for (t, odds) in odds.f32().chunks_exact(row).take(tokens).enumerate() {

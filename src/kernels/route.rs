@@ -164,7 +164,7 @@ fn best_of_each_first(order: &mut [u32], keys: &[f32], n: usize, size: usize) {
 }
 
 /// Puts the experts with the `n` largest keys first, equal ones by number.
-fn best_first(order: &mut [u32], keys: &[f32], n: usize) {
+pub(super) fn best_first(order: &mut [u32], keys: &[f32], n: usize) {
     let ahead = |a: &u32, b: &u32| keys[*b as usize].total_cmp(&keys[*a as usize]).then(a.cmp(b));
     if n < order.len() {
         order.select_nth_unstable_by(n - 1, ahead);

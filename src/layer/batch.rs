@@ -73,18 +73,18 @@ pub struct Choice {
 /// Buffers of routers that add noise to logits; placeholders where they do not.
 #[derive(Clone, Copy, Debug)]
 pub struct Noisy {
-    /// `f32[T, E]`: random numbers, one a logit; of other routers those that may be given, of the shape of their
+    /// `f32[T, E + branches]`: random numbers, one a logit; of other routers those that may be given, of the shape of their
     /// [`Draws`](crate::config::Draws).
     pub noise: Buffer<f32>,
-    /// `f32[T, E]`: logits without noise.
+    /// `f32[T, E + branches]`: logits without noise.
     pub clean: Buffer<f32>,
-    /// `f32[T, E, 2]`: what each token adds to importance and load.
+    /// `f32[T, E + branches, 2]`: what each token adds to importance and load.
     pub odds: Buffer<f32>,
-    /// `u32[T]`: the best expert that was not chosen.
+    /// `u32[T, contests]`: the best logit that was not chosen.
     pub runner_up: Buffer<u32>,
-    /// `f32[G, E, 2]`: importance and load.
+    /// `f32[G, E + branches, 2]`: importance and load.
     pub sums: Buffer<f32>,
-    /// `f32[G, E, 2]`: derivative of the losses by them.
+    /// `f32[G, E + branches, 2]`: derivative of the losses by them.
     pub d_odds: Buffer<f32>,
 }
 
@@ -174,7 +174,7 @@ pub struct Batch {
     pub y: Buffer<f32>,
     /// `f32[G, E, 4]`: importance, first choices, and the same of second choices.
     pub sums: Buffer<f32>,
-    /// `f32[G, 5]`: the losses of every group.
+    /// `f32[G, 6]`: the losses of every group.
     pub losses: Buffer<f32>,
     /// `f32[2, G, E]`: derivative of the losses by the score shares, and by those without the first choice's.
     pub d_share: Buffer<f32>,
@@ -319,12 +319,13 @@ impl Batch {
         plan.want("the last keys", of_router(s.thresholds > 0, s.groups * s.experts));
         plan.want("the shares", of_router(s.shares, volume(&[2, tokens, s.stride])));
         plan.want("what bounds took of the shares", of_router(s.shares, tokens));
-        plan.want("the noise", [volume(&[tokens, s.draws])]);
-        plan.want("the logits without noise", of_router(s.noisy, pairs));
-        plan.want("the odds", of_router(s.noisy, volume(&[2, pairs])));
-        plan.want("the runners-up", of_router(s.noisy, tokens));
-        plan.want("the odds' sums", of_router(s.noisy, 2 * s.groups * s.experts));
-        plan.want("the odds' derivative", of_router(s.noisy, 2 * s.groups * s.experts));
+        plan.want("the noise", [tokens, s.draws]);
+        let noisy = if s.noisy { s.logits } else { 0 };
+        plan.want("the logits without noise", [tokens, noisy]);
+        plan.want("the odds", [2, tokens, noisy]);
+        plan.want("the runners-up", of_router(s.noisy, volume(&[tokens, s.contests])));
+        plan.want("the odds' sums", [2, s.groups, noisy]);
+        plan.want("the odds' derivative", [2, s.groups, noisy]);
         let auction = s.chooses == Chooses::Auction;
         let sold = volume(&[s.groups, (dims.group_tokens as usize).div_ceil(s.experts), s.experts]);
         plan.want("the range of the scores", of_router(auction, 2 * s.groups));

@@ -11,7 +11,7 @@ use crate::weights::volume;
 /// Buffers shaped as [`super::Packed`].
 #[derive(Clone, Copy, Debug)]
 pub struct Parameters {
-    /// `f32[stride, d]`: router, the width of its noise where that is learned, then the shared expert's gate.
+    /// `f32[stride, d]`: router, branches last, the width of its noise where that is learned, then the shared expert's gate.
     pub router: Buffer<f32>,
     /// `f32[stride]`: zeros without `routerBias`.
     pub router_bias: Buffer<f32>,

@@ -39,6 +39,10 @@ pub struct Sizes {
     pub noisy: bool,
     /// Random numbers that may be given for a token.
     pub draws: usize,
+    /// Logits that a token chooses by.
+    pub logits: usize,
+    /// Runs of logits of which a token chooses some: one, and more where experts are in branches.
+    pub contests: usize,
     /// Who chooses.
     pub chooses: Chooses,
     /// Experts that admit tokens by thresholds: all or none.
@@ -93,6 +97,8 @@ impl Sizes {
             gate_at,
             noisy: config.router.adds_noise(),
             draws: drawn(true).max(drawn(false)),
+            logits: config.logits(),
+            contests: 1 + config.router.branch_choices(),
             chooses: config.router.chooses(),
             thresholds: if config.router.thresholds().is_some() { config.experts } else { 0 },
             shares: router::projects(config),
@@ -182,6 +188,9 @@ impl Sizes {
             expert_groups: 1,
             prototypes: config.router.gate().map_or(1, |gate| gate.prototypes as u32),
             group_limit: 1,
+            logits: self.logits as u32,
+            branches: config.router.branches() as u32,
+            branch_choices: config.router.branch_choices() as u32,
             scale: config.router.gate().map_or(1.0, |gate| gate.scale),
             jitter: config.router.jitter(),
             dropout: config.router.dropout(),

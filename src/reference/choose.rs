@@ -10,7 +10,7 @@ use super::bandit::{self, Chance};
 use super::policy;
 use super::routing::token_then_expert::{self, Nominate, Rule};
 use super::routing::{self, Plan, Scores};
-use super::{Setting, gumbel, lookup, sinkhorn_settings};
+use super::{Setting, branches, gumbel, lookup, sinkhorn_settings};
 use crate::config::{Bandit, Draw, Key, LayerConfig, RouterConfig, Thor, TokenThenExpert};
 use crate::error::Error;
 use crate::labels::Labels;
@@ -106,7 +106,7 @@ impl Draws<'_> {
     }
 }
 
-/// The choices of `tokens` tokens in groups of `group_tokens`; `logits`: `f64[T, E]`, those that
+/// The choices of `tokens` tokens in groups of `group_tokens`; `logits`: `f64[T, E + branches]`, those that
 /// choices are made by; `scores`: `f64[T, E]`; both empty where nothing is scored.
 pub(super) fn choices(
     config: &LayerConfig,
@@ -130,7 +130,11 @@ pub(super) fn choices(
             )
         }
         RouterConfig::NoisyTopK(router) => {
-            Choices::by_tokens(logits.chunks_exact(e).map(|h| routing::best(h, router.k)).collect())
+            let of_token = |h: &[f64]| match router.branches {
+                Some(split) => branches::choose(split, router.k, h),
+                None => routing::best(h, router.k),
+            };
+            Choices::by_tokens(logits.chunks_exact(config.logits()).map(of_token).collect())
         }
         RouterConfig::Base(router) if setting.train => {
             let of_group = |h: Vec<f64>| {

@@ -6,8 +6,10 @@
 //! (ST-MoE), eq. 5; importance and load: Shazeer et al. 2017, section 4; second place: the code of Mesh TensorFlow, top-2 gating.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use super::gate::{prototypes, shares, shares_backward};
+use super::branches::{Gates, split_of};
+use super::gate::{shares, shares_backward};
 use super::math::{add_scaled, dot, log_sum_exp, scaled, softmax, softmax_backward};
 use crate::config::{Gate, LayerConfig, RouterConfig};
 
@@ -19,7 +21,7 @@ pub(super) struct Routed<'a> {
     pub(super) config: &'a LayerConfig,
     /// `S`; 0 if there are no tokens.
     pub(super) group_tokens: usize,
-    /// `f64[T, E]`.
+    /// `f64[T, E + branches]`.
     pub(super) logits: &'a [f64],
     /// `f64[T, E]`.
     pub(super) scores: &'a [f64],
@@ -59,8 +61,32 @@ impl Routed<'_> {
         self.config.router.gate().unwrap_or(Gate::SOFTMAX)
     }
 
+    /// What a token has of `of`: `[T, ..]`.
     fn row<'b>(&self, of: &'b [f64], token: usize) -> &'b [f64] {
-        &of[token * self.config.experts..(token + 1) * self.config.experts]
+        let width = of.len() / self.chosen.len();
+        &of[token * width..(token + 1) * width]
+    }
+
+    /// Runs of a token's logits that a softmax is taken over: all experts, or those of each prototype; or the branches, and the
+    /// experts of each, as far as there is any choice.
+    fn softmaxes(&self) -> Vec<Range<usize>> {
+        let (experts, branches) = (self.config.experts, self.config.router.branches());
+        let runs = |count: usize| (0..count).map(move |n| n * experts / count..(n + 1) * experts / count);
+        match branches {
+            0 => runs(self.gate().prototypes).collect(),
+            _ => {
+                let levels = runs(branches).chain(std::iter::once(experts..experts + branches));
+                levels.filter(|run| run.len() > 1).collect()
+            }
+        }
+    }
+
+    /// The gradient of a token's logits from the gradient `dq` of its shares.
+    fn through_shares(&self, token: usize, dq: &[f64]) -> Vec<f64> {
+        match split_of(self.config) {
+            Some(split) => Gates::all(split, self.row(self.logits, token)).backward(dq),
+            None => shares_backward(&self.gate(), self.row(self.scores, token), dq),
+        }
     }
 
     fn sums(&self, group: usize) -> GroupSums {
@@ -105,7 +131,7 @@ impl Routed<'_> {
     /// - `loadBalance`: `E Σ_e f_e P_e`, the mean over groups; `f` the share of the assignments, `P` the mean share of
     ///   the scores; 1 when balanced
     /// - `loadBalanceFirst`: the same with `f` the share of the first choices (GShard)
-    /// - `z`: the mean over tokens, and prototypes, of the squared log-sum-exp of the logits
+    /// - `z`: the mean over tokens, and their softmaxes, of the squared log-sum-exp of the logits
     /// - `importance`: the squared coefficient of variation of `Σ_t q_te`, the mean over groups
     /// - `load`: the same of the demanded counts
     /// - `secondPlace`: `E Σ_e f_e P_e`, the mean over groups; `f` the share of the second choices, asked or not, `P` the mean
@@ -126,15 +152,16 @@ impl Routed<'_> {
             add("importance", squared_variation(&sums.importance) / groups);
             add("load", squared_variation(&sums.demanded) / groups);
         }
-        for token in 0..self.logits.len() / self.config.experts {
-            let gate = self.gate();
-            let squares = prototypes(&gate, self.row(self.logits, token)).map(|h| log_sum_exp(h).powi(2));
-            add("z", squares.sum::<f64>() / gate.prototypes as f64 / tokens);
+        for token in 0..self.logits.len() / self.config.logits() {
+            let (h, softmaxes) = (self.row(self.logits, token), self.softmaxes());
+            for run in &softmaxes {
+                add("z", log_sum_exp(&h[run.clone()]).powi(2) / softmaxes.len() as f64 / tokens);
+            }
         }
         values
     }
 
-    /// The gradient of the logits, `f64[T, E]`, of the weighted sum of the losses; the demanded counts are constants.
+    /// The gradient of the logits, `f64[T, E + branches]`, of the weighted sum of the losses; the demanded counts are constants.
     pub(super) fn backward(&self, loss_weights: &BTreeMap<String, f32>) -> Vec<f64> {
         let weight = |name: &str| loss_weights.get(name).map_or(0.0, |weight| f64::from(*weight));
         let (groups, tokens, e) = (self.groups() as f64, self.chosen.len() as f64, self.config.experts as f64);
@@ -155,17 +182,17 @@ impl Routed<'_> {
                 .collect();
             let d_others = scaled(weight("secondPlace") * e / (s * s) / groups, &sums.seconds);
             for token in group * self.group_tokens..(group + 1) * self.group_tokens {
-                let gate = self.gate();
-                let dz = weight("z") * 2.0 / (tokens * gate.prototypes as f64);
-                let of_prototype = |h: &[f64]| scaled(dz * log_sum_exp(h), &softmax(h));
-                let through_z = prototypes(&gate, self.row(self.logits, token)).flat_map(of_prototype);
-                let through_shares = shares_backward(&gate, self.row(self.scores, token), &dq);
-                let mut of_token: Vec<f64> =
-                    through_shares.iter().zip(through_z).map(|(shares, z)| shares + z).collect();
-                if self.config.second_place() {
-                    add_scaled(&mut of_token, 1.0, &softmax_backward(&self.others(token), &d_others));
+                let mut d = self.through_shares(token, &dq);
+                let softmaxes = self.softmaxes();
+                for run in &softmaxes {
+                    let h = &self.row(self.logits, token)[run.clone()];
+                    let dz = weight("z") * 2.0 / (tokens * softmaxes.len() as f64) * log_sum_exp(h);
+                    add_scaled(&mut d[run.clone()], dz, &softmax(h));
                 }
-                dh.extend(of_token);
+                if self.config.second_place() {
+                    add_scaled(&mut d, 1.0, &softmax_backward(&self.others(token), &d_others));
+                }
+                dh.extend(d);
             }
         }
         dh

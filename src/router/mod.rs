@@ -171,7 +171,7 @@ pub(crate) fn record_gate_backward(
             (&GATE_BACKWARD, switches.gate_backward(train), buffers)
         }
     };
-    let (tiling, grid) = (Tiling::Direct, Grid::over(b.tokens));
+    let (tiling, grid, dims) = (Tiling::Direct, Grid::over(b.tokens), dims_of_scores(dims, &config.router));
     rec.dispatch(Dispatch { kernel, constants, tiling, dims, buffers, grid });
 }
 
@@ -207,9 +207,11 @@ pub(crate) fn record_losses(rec: &mut Recording, config: &LayerConfig, dims: Dim
     }
 }
 
-/// The dispatches' uniform of the losses that are made of scores: without the weights of those that the router makes itself.
+/// The dispatches' uniform of what is made of scores, and of its derivative: without the weights of losses that the router goes on
+/// with itself.
 pub(crate) fn dims_of_scores(dims: Dims, router: &RouterConfig) -> Dims {
     match router {
+        RouterConfig::NoisyTopK(router) if router.branches.is_some() => Dims { importance: 0.0, z: 0.0, ..dims },
         RouterConfig::NoisyTopK(_) => Dims { importance: 0.0, ..dims },
         _ => dims,
     }

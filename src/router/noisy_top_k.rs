@@ -6,7 +6,8 @@
 use super::{Backward, Step, slots, top_k};
 use crate::config::{Noise, NoisyTopK};
 use crate::kernels::{
-    Constants, Dims, Kernel, NOISE, NOISY_BACKWARD, NOISY_LOGITS, NOISY_LOSSES, NOISY_ODDS, NOISY_SUMS,
+    BRANCHES_BACKWARD, Constants, Dims, Kernel, NOISE, NOISY_BACKWARD, NOISY_LOGITS, NOISY_LOSSES, NOISY_ODDS,
+    NOISY_SUMS, ROUTE_BRANCHES,
 };
 use crate::layer::Batch;
 use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
@@ -18,14 +19,21 @@ pub(super) fn record(step: &mut Step, router: &NoisyTopK) {
     if step.train {
         record_noise(step, kind(router, true));
     }
-    top_k::record_choices(step, 0, step.batch.prices);
+    if router.branches.is_some() {
+        let b = step.batch;
+        let constants = Constants(vec![("SHARED_GATE", step.switches().shared_gate())]);
+        let buffers = vec![b.router.id, b.expert_of.id, b.chosen.id, b.stats.id];
+        step.dispatch(&ROUTE_BRANCHES, constants, buffers, Grid::over(step.tokens()));
+    } else {
+        top_k::record_choices(step, 0, step.batch.prices);
+    }
     slots::record(step);
 }
 
 /// Random numbers, unless they are given, and logits with noise of a `kind`: the number of NOISE in `shaders/shared/noisy.wgsl`.
 pub(super) fn record_noise(step: &mut Step, kind: u32) {
     let b = step.batch;
-    let logits = Grid::linear(step.tokens() * step.dims.experts as usize);
+    let logits = Grid::linear(step.tokens() * step.config.logits());
     if !step.drawn {
         let constants = Constants(vec![("GUMBEL", u32::from(kind == GUMBEL))]);
         step.dispatch(&NOISE, constants, vec![b.noisy.noise.id], logits);
@@ -40,13 +48,13 @@ pub(super) fn record_losses(rec: &mut Recording, router: &NoisyTopK, dims: Dims,
     let constants = Constants(vec![("NOISE", kind(router, train)), ("SELECTED", selected(router))]);
     let buffers = vec![b.router.id, n.clean.id, b.expert_of.id, b.chosen.id, n.odds.id, n.runner_up.id];
     rec.dispatch(plain(&NOISY_ODDS, constants, dims, buffers, Grid::over(b.tokens)));
-    let of_experts = Grid::Direct([dims.experts, dims.groups, 1]);
-    rec.dispatch(plain(&NOISY_SUMS, Constants::default(), dims, vec![n.odds.id, n.sums.id], of_experts));
+    let of_logits = Grid::Direct([dims.logits, dims.groups, 1]);
+    rec.dispatch(plain(&NOISY_SUMS, Constants::default(), dims, vec![n.odds.id, n.sums.id], of_logits));
     let buffers = vec![n.sums.id, b.losses.id, n.d_odds.id];
     rec.dispatch(plain(&NOISY_LOSSES, Constants::default(), dims, buffers, Grid::Direct([dims.groups, 1, 1])));
 }
 
-/// From the gradient of the logits with noise to that of all that made them: one dispatch.
+/// From the gradient of the logits with noise to that of all that made them: one dispatch, and with branches one before it.
 pub(super) fn record_backward(
     rec: &mut Recording,
     router: &NoisyTopK,
@@ -55,11 +63,12 @@ pub(super) fn record_backward(
     of: Backward,
 ) {
     let n = &b.noisy;
-    let constants = Constants(vec![
-        ("NOISE", kind(router, of.train)),
-        ("LOSSES", u32::from(of.weighed)),
-        ("SELECTED", selected(router)),
-    ]);
+    let losses = ("LOSSES", u32::from(of.weighed));
+    if router.branches.is_some() {
+        let buffers = vec![b.router.id, b.expert_of.id, b.chosen.id, b.d_share.id, n.d_odds.id, d_logits.id];
+        rec.dispatch(plain(&BRANCHES_BACKWARD, Constants(vec![losses]), dims, buffers, Grid::over(b.tokens)));
+    }
+    let constants = Constants(vec![("NOISE", kind(router, of.train)), losses]);
     let buffers =
         vec![b.router.id, n.noise.id, n.clean.id, b.expert_of.id, n.odds.id, n.runner_up.id, n.d_odds.id, d_logits.id];
     rec.dispatch(plain(&NOISY_BACKWARD, constants, dims, buffers, Grid::over(b.tokens)));

@@ -193,13 +193,27 @@ fn gradients_are_right_for_tokens_that_take_as_many_experts_as_they_need() {
 
 #[test]
 fn gradients_are_right_through_noise_on_the_logits() {
-    let wide = NoisyTopK { k: 2, noise: Noise::Fixed { std: 3.0 } };
+    let wide = NoisyTopK { noise: Noise::Fixed { std: 3.0 }, ..NoisyTopK::new(2) };
     for router in [1, 2, 3, 4].map(NoisyTopK::new).into_iter().chain([1, 4].map(NoisyTopK::fixed)).chain([wide]) {
         let mut config = LayerConfig { router: RouterConfig::NoisyTopK(router), ..layer(TopK::new(2)) };
         config.loss_weights.insert("load".to_owned(), 0.3);
         assert_differences_agree(&format!("{router:?}"), &config);
         config.loss_weights.clear();
         assert_differences_agree(&format!("{router:?}, no losses"), &config);
+    }
+}
+
+#[test]
+fn gradients_are_right_through_noise_on_two_levels() {
+    let shared_expert = Some(SharedExpert { d_ff: 3, gate: true });
+    for (branches, branch_k, k) in [(1, 1, 2), (2, 1, 2), (2, 2, 1), (3, 2, 1), (3, 2, 2), (6, 4, 1)] {
+        let router = RouterConfig::NoisyTopK(NoisyTopK::hierarchical(branches, branch_k, k));
+        let all = LayerConfig { experts: 6, router, shared_expert, residual: true, ..layer(TopK::new(2)) };
+        for losses in [&[][..], &["load"], &["loadBalance", "loadBalanceFirst", "z", "importance", "load"]] {
+            let loss_weights = losses.iter().map(|name| ((*name).to_owned(), 0.3)).collect();
+            let config = LayerConfig { loss_weights, ..all.clone() };
+            assert_differences_agree(&format!("{config:?}"), &config);
+        }
     }
 }
 

@@ -13,8 +13,8 @@ pub mod routers;
 pub mod training;
 
 pub use routers::{
-    bandit, base, dense_to_sparse, domain, expert_choice, hash, language, multi_gate, noisy_top_k, reinforce, sinkhorn,
-    soft, task, thor, thresholds, token_then_expert, top_k,
+    bandit, base, branches, dense_to_sparse, domain, expert_choice, hash, language, multi_gate, noisy_top_k, reinforce,
+    sinkhorn, soft, task, thor, thresholds, token_then_expert, top_k,
 };
 
 /// Calls a macro with every claim about any engine, as `group::claim`.
@@ -63,6 +63,11 @@ macro_rules! on_every_engine {
             noisy_top_k::a_router_that_has_learned_nothing_spreads_tokens_by_chance,
             noisy_top_k::draws_that_are_given_take_the_place_of_the_layers_own,
             noisy_top_k::a_noisy_token_that_is_not_a_number_spoils_only_itself,
+            branches::branches_agree_with_the_oracle,
+            branches::one_branch_or_branches_of_one_expert_are_the_flat_form,
+            branches::every_token_has_k_experts_in_each_of_its_branches,
+            branches::importance_of_branches_costs_nothing_exactly_where_it_is_equal,
+            branches::noise_and_draws_are_of_both_levels,
             expert_choice::expert_choice_agrees_with_the_oracle,
             expert_choice::shares_of_the_tokens_agree_with_the_oracle,
             expert_choice::choices_of_few_experts_a_token_agree_with_the_oracle,

@@ -44,7 +44,7 @@ fn of_learned_width(f: &Fixture) -> Case {
 /// With batch priority or without; their load loss is absent where there is no noise.
 fn of_fixed_width(f: &Fixture) -> Case {
     let std = f.config("noise_std").as_f64().expect("a number") as f32;
-    let router = NoisyTopK { k: f.size("k"), noise: Noise::Fixed { std } };
+    let router = NoisyTopK { noise: Noise::Fixed { std }, ..NoisyTopK::new(f.size("k")) };
     let priority = match f.config("batch_priority").as_bool() {
         Some(true) => Priority::Batch,
         _ => Priority::Arrival,

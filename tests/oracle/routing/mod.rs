@@ -1,6 +1,7 @@
 //! Routing that looks beyond one token: against other projects' results, the golden example, exact optima and arithmetic.
 
 mod base;
+mod branches;
 mod dense_to_sparse;
 mod draw;
 mod expert_choice;

@@ -26,6 +26,11 @@ const LAYERS = {
   "topK until a share is covered": { router: { kind: "topK", k: 3, topP: 0.6 } },
   "topK above a score": { router: { kind: "topK", k: 3, minScore: 0.3 } },
   "noisyTopK": { router: { kind: "noisyTopK", k: 2 }, lossWeights: { importance: 0.1, load: 0.1 }, options: { step: 4 } },
+  "noisyTopK in branches, with given draws": {
+    router: { kind: "noisyTopK", k: 1, branches: 2, branchK: 2 },
+    lossWeights: { importance: 0.1, load: 0.1 },
+    options: { draws: numbers(3, TOKENS * 6) },
+  },
   "noisyTopK of fixed width, with given draws": {
     router: { kind: "noisyTopK", k: 2, noise: "fixed", noiseStd: 2 },
     lossWeights: { load: 0.1 },
@@ -102,6 +107,9 @@ const CONFIGS = {
     { router: { kind: "topK", k: 1, exploration: "sample", selectionBias: new Float32Array(4) } },
     "router.exploration",
   ],
+  "branches that do not split the experts": [{ router: { kind: "noisyTopK", k: 1, branches: 3 } }, "router.branches"],
+  "more experts than a branch has": [{ router: { kind: "noisyTopK", k: 3, branches: 2 } }, "router.k"],
+  "branches under noise of fixed width": [{ router: { kind: "noisyTopK", k: 1, branches: 2, noise: "fixed" } }, "router.noise"],
   "noise of no width": [{ router: { kind: "noisyTopK", k: 1, noise: "fixed", noiseStd: 0 } }, "router.noiseStd"],
   "a capacity beside experts that choose": [{ router: { kind: "expertChoice" }, capacity: { slots: 2 } }, "capacity"],
   "a bound without entropy": [
@@ -173,6 +181,12 @@ const CONFIGS = {
 /** Calls that cannot be, with the code and the word of the error. */
 const CALLS = {
   "draws for some of the tokens": ["noisyTopK", { train: true, draws: numbers(3, 4) }, "WRONG_LENGTH", "draws"],
+  "draws for the experts alone": [
+    "noisyTopK in branches, with given draws",
+    { train: true, draws: numbers(3, TOKENS * 4) },
+    "WRONG_LENGTH",
+    "draws",
+  ],
   "draws of whole numbers": ["noisyTopK", { train: true, draws: new Int32Array(4 * TOKENS) }, "INVALID_ARGUMENT", "draws"],
   "chances of more than one": [
     "topK, second choices by chance",

@@ -211,7 +211,7 @@ export interface ForwardOptions {
   routeOnly?: boolean;
   /**
    * The random numbers that routing goes by, in place of those of the seed and the step; to repeat what other code did.
-   * - `[T, experts]`, standard normal: for `noisyTopK`, in training
+   * - `[T, experts]`, standard normal: for `noisyTopK`, in training; with `branches` `[T, experts + branches]`
    * - `[T, experts]`, Gumbel: for `denseToSparse`, and for `topK` with `exploration: "sample"`, in training; for `topK` where the
    *   policy for second choices is `"sampling"`
    * - `[T, k]`, from 0 to 1: for `topK` where that policy is `"random"`: a choice is asked if its number times
@@ -301,7 +301,10 @@ export interface MoeLayer {
  * With `expertWidths`, rows of w1, w3, b1 and b3 and columns of w2 beyond an expert's width are 0.
  */
 export interface LayerWeights {
-  /** `[experts, dModel]`, all of them; one row more with the linear baseline of `reinforce`, `[tasks, experts, dModel]` with `multiGate`, `[experts, slots, dModel]` with `soft` */
+  /**
+   * `[experts, dModel]`, all of them; one row more with the linear baseline of `reinforce`, one for each branch behind them with
+   * `branches`, `[tasks, experts, dModel]` with `multiGate`, `[experts, slots, dModel]` with `soft`
+   */
   router: Float32Array;
   /** `[experts]`, all of them, with `routerBias`: one for each row of `router` */
   routerBias?: Float32Array;
@@ -325,7 +328,7 @@ export interface LayerWeights {
   sharedW3?: Float32Array;
   /** `[dModel]`, with `sharedExpert.gate` */
   sharedGate?: Float32Array;
-  /** `[experts, dModel]`, all of them, with learned noise: the width of the noise on the router's logits */
+  /** As `router`, with learned noise: the width of the noise on the router's logits */
   noise?: Float32Array;
   /** `[tasks, dModel]`, of a `"task"` layer: what its router reads */
   taskEmbedding?: Float32Array;

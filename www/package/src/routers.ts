@@ -61,10 +61,11 @@ export interface TopKRouterConfig {
 /**
  * Each token takes the `k` experts with the largest logits, in training with noise on them: Shazeer et al. 2017, and V-MoE
  * (Riquelme et al. 2021). The losses `importance` and `load` keep experts in use; `load` has a gradient because chance decides.
+ * With `branches` a token chooses twice: branches of the experts, then experts in each (the hierarchical form).
  */
 export type NoisyTopKRouterConfig = {
   kind: "noisyTopK";
-  /** Experts per token. */
+  /** Experts per token, or in each of its branches. */
   k: number;
 } & (
   | {
@@ -72,6 +73,13 @@ export type NoisyTopKRouterConfig = {
       noise?: "learned";
       /** Least width of the noise; default 0.01. */
       noiseEpsilon?: number;
+      /**
+       * Equal runs of the experts, which a token chooses among first, by rows of `router` and `noise` of their own; a divisor of
+       * `experts`. Default: none.
+       */
+      branches?: number;
+      /** How many of them a token chooses, each with `k` experts; only beside `branches`. Default 2, or 1 of 1. */
+      branchK?: number;
     }
   | {
       /** The width is `noiseStd / experts`, and weights are shares in the softmax over all logits, as in V-MoE. */

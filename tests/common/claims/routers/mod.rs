@@ -14,6 +14,7 @@ use super::super::inputs::{d_output, labels, named, tokens, weights};
 
 pub mod bandit;
 pub mod base;
+pub mod branches;
 pub mod dense_to_sparse;
 pub mod domain;
 pub mod expert_choice;

@@ -18,11 +18,15 @@ use super::{bounded, layer_with};
 /// Layers of every form of it.
 pub fn examples(experts: usize) -> Vec<LayerConfig> {
     let batch = Capacity::Bounded { slots: Slots::Fixed { slots: 4 }, priority: Priority::Batch, order: Order::Rank };
-    vec![layer(experts, NoisyTopK::new(2)), LayerConfig { capacity: batch, ..layer(experts, NoisyTopK::fixed(2)) }]
+    vec![
+        layer(experts, NoisyTopK::new(2)),
+        LayerConfig { capacity: batch, ..layer(experts, NoisyTopK::fixed(2)) },
+        layer(experts, NoisyTopK::hierarchical(experts / 2, 2, 1)),
+    ]
 }
 
 /// A layer with all its losses.
-fn layer(experts: usize, router: NoisyTopK) -> LayerConfig {
+pub fn layer(experts: usize, router: NoisyTopK) -> LayerConfig {
     let mut config = layer_with(experts, RouterConfig::NoisyTopK(router));
     config.loss_weights.extend([("loadBalance".to_owned(), 0.2), ("load".to_owned(), 0.3)]);
     config
@@ -138,7 +142,7 @@ pub async fn draws_that_are_given_take_the_place_of_the_layers_own(engine: &Rc<E
 }
 
 pub async fn a_noisy_token_that_is_not_a_number_spoils_only_itself(engine: &Rc<Engine>) {
-    for router in [NoisyTopK::new(2), NoisyTopK::fixed(2)] {
+    for router in [NoisyTopK::new(2), NoisyTopK::fixed(2), NoisyTopK::hierarchical(3, 2, 1)] {
         let mut config = layer(6, router);
         config.loss_weights.clear();
         let mut layer = layer_of(engine, &config, &weights(&config, 1)).await;

@@ -97,21 +97,21 @@ export function fitRouter({ kind, values }: RouterChoice, experts: number): { va
   const notes: string[] = [];
   for (const control of kindOf(kind).controls) {
     const wish = values[control.name];
-    const fits = typeof wish === "number" ? fitting(control, wish, experts) : undefined;
+    const fits = typeof wish === "number" ? fitting(control, wish, experts, fitted) : undefined;
     if (fits === undefined || fits === wish) continue;
     fitted[control.name] = fits;
     notes.push(
       control.as === "scale" && control.tooMuch
-        ? control.tooMuch(Number(wish), experts)
+        ? control.tooMuch(Number(wish), Number(fits))
         : `${control.label}: ${wish} does not go with ${experts} experts, so it is ${fits}.`,
     );
   }
   return { values: fitted, notes };
 }
 
-/** The nearest number that makes sense, where that depends on the experts. */
-function fitting(control: Control, wish: number, experts: number): number | undefined {
-  if (control.as === "scale") return Math.min(wish, control.max(experts));
+/** The nearest number that makes sense, where that depends on the experts or on the settings before it, which fit. */
+function fitting(control: Control, wish: number, experts: number, values: Values): number | undefined {
+  if (control.as === "scale") return Math.min(wish, control.max(experts, values));
   if (control.as === "few" && typeof control.values === "function") return nearest(control.values(experts), wish);
   return undefined;
 }

@@ -30,13 +30,13 @@ export interface Scale extends Named {
   as: "scale";
   initial: number;
   min: number;
-  /** The most that makes sense with so many experts. */
-  max: (experts: number) => number;
+  /** The most that makes sense with so many experts, and with the settings before it. */
+  max: (experts: number, values: Values) => number;
   step?: number;
   /** The value in words, where the number does not say it all. */
-  text?: (value: number, experts: number) => string;
+  text?: (value: number, most: number) => string;
   /** What to say where the wish is more than the most. */
-  tooMuch?: (wish: number, experts: number) => string;
+  tooMuch?: (wish: number, most: number) => string;
 }
 
 /** One of a few numbers. */

@@ -1,11 +1,19 @@
 import type { NoisyTopKRouterConfig } from "webmoe";
-import { number, type RouterKind } from "./kind";
+import { number, type RouterKind, type Values } from "./kind";
 import { best, choices } from "./shared";
+
+/** Whether a token chooses branches before it chooses experts: only with learned noise. */
+const branched = (values: Values): boolean => values["noise"] === "learned" && number(values, "branches") > 1;
+
+function tell(values: Values): string {
+  const each = `its ${best(number(values, "k"))}`;
+  const taken = branched(values) ? `its ${best(number(values, "branchK"))} of ${number(values, "branches")} branches, and ${each} in each,` : each;
+  return `each token takes ${taken} after noise is added to the scores, other noise in every step`;
+}
 
 export const noisyTopK: RouterKind = {
   kind: "noisyTopK",
   controls: [
-    choices(2),
     {
       as: "words",
       name: "noise",
@@ -25,13 +33,36 @@ export const noisyTopK: RouterKind = {
       values: [0.3, 1, 3, 10],
       shown: (values) => values["noise"] === "fixed",
     },
+    {
+      as: "few",
+      name: "branches",
+      label: "Branches",
+      initial: 1,
+      values: (experts) => [1, 2, 3, 4, 5, 6, 7, 8].filter((n) => experts % n === 0 && n < experts),
+      text: (value) => (value === 1 ? "none" : String(value)),
+      hint: "Equal parts of the experts; a token chooses some of them first, then experts in each.",
+      shown: (values) => values["noise"] === "learned",
+    },
+    {
+      as: "scale",
+      name: "branchK",
+      label: "Branches for each token",
+      initial: 2,
+      min: 1,
+      max: (experts, values) => (branched(values) ? number(values, "branches") : experts),
+      text: (value, most) => `${value} of ${most}`,
+      tooMuch: (wish, most) => `A token cannot take ${wish} of ${most} branches; it takes all ${most}.`,
+      shown: branched,
+    },
+    { ...choices(2), max: (experts, values) => (branched(values) ? experts / number(values, "branches") : Math.max(experts, 1)) },
   ],
   compares: "column",
   losses: ["loadBalance", "z"],
   config: (values): NoisyTopKRouterConfig => {
     const k = number(values, "k");
     if (values["noise"] === "fixed") return { kind: "noisyTopK", k, noise: "fixed", noiseStd: number(values, "noiseStd") };
-    return { kind: "noisyTopK", k, noise: "learned" };
+    const split = branched(values) && { branches: number(values, "branches"), branchK: number(values, "branchK") };
+    return { kind: "noisyTopK", k, noise: "learned", ...split };
   },
-  tell: (values) => `each token takes its ${best(number(values, "k"))} after noise is added to the scores, other noise in every step`,
+  tell,
 };

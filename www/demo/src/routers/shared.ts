@@ -10,8 +10,8 @@ export const choices = (initial: number): Scale => ({
   initial,
   min: 1,
   max: (experts) => Math.max(experts, 1),
-  text: (value, experts) => `${value} of ${experts}`,
-  tooMuch: (wish, experts) => `A token cannot take ${wish} of ${experts} experts; it takes all ${experts}.`,
+  text: (value, most) => `${value} of ${most}`,
+  tooMuch: (wish, most) => `A token cannot take ${wish} of ${most} experts; it takes all ${most}.`,
 });
 
 /** From logits to scores. */

@@ -24,8 +24,8 @@ export const tokenThenExpert: RouterKind = {
       initial: 2,
       min: 1,
       max: (experts) => Math.max(experts, 1),
-      text: (value, experts) => `${value} of ${experts}`,
-      tooMuch: (wish, experts) => `A token cannot name ${wish} of ${experts} experts; it names all ${experts}.`,
+      text: (value, most) => `${value} of ${most}`,
+      tooMuch: (wish, most) => `A token cannot name ${wish} of ${most} experts; it names all ${most}.`,
     },
     choices(1),
     {
