@@ -25,7 +25,7 @@ pub(super) enum Node {
 }
 
 /// Fields whose value may be a typed array, which JavaScript does not count among the plain arrays.
-const NUMBER_LISTS: [&str; 4] = ["selectionBias", "table", "mixture", "expertWidths"];
+const NUMBER_LISTS: [&str; 5] = ["selectionBias", "shares", "table", "mixture", "expertWidths"];
 
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

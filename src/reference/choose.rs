@@ -148,7 +148,8 @@ pub(super) fn choices(
             let of_group = |h: Vec<f64>| {
                 let h = Scores::new(&h, e);
                 let eps = f64::from(router.epsilon);
-                routing::sinkhorn::balance(h, None, sinkhorn_settings(router)).choices(h, eps, router.k)
+                routing::sinkhorn::balance(h, Some(&router.columns(config.experts)), sinkhorn_settings(router))
+                    .choices(h, eps, router.k)
             };
             Choices::by_tokens(groups(logits).into_iter().flat_map(of_group).collect())
         }

@@ -293,13 +293,13 @@ pub fn projects(config: &LayerConfig) -> bool {
 pub fn constants(config: &LayerConfig) -> Vec<u32> {
     match &config.router {
         RouterConfig::TopK(router) => router.selection_bias.iter().flatten().map(|bias| bias.to_bits()).collect(),
+        RouterConfig::Sinkhorn(router) => router.log_shares(config.experts).map(f32::to_bits).collect(),
         RouterConfig::Hash(router) => router.tables.concat(),
         RouterConfig::Domain(_) => (0..config.experts as u32).collect(),
         RouterConfig::Language(router) => router.experts_of(config.experts),
         RouterConfig::NoisyTopK(_)
         | RouterConfig::ExpertChoice(_)
         | RouterConfig::Base(_)
-        | RouterConfig::Sinkhorn(_)
         | RouterConfig::Thor(_)
         | RouterConfig::TokenThenExpert(_)
         | RouterConfig::Task(_)

@@ -27,7 +27,7 @@ pub(super) fn record(step: &mut Step, router: &Sinkhorn) {
             };
             let buffers = vec![b.router.id, b.prices.id, b.solver.id, b.stats.id];
             step.dispatch(&SINKHORN_TOKENS, Constants::default(), buffers, grid(0, tokens));
-            let buffers = vec![b.router.id, b.stats.id, b.prices.id, b.solver.id, next.id];
+            let buffers = vec![b.router.id, b.stats.id, b.prices.id, b.solver.id, next.id, step.weights.constants.id];
             step.dispatch(&SINKHORN_EXPERTS, Constants::default(), buffers, grid(1, experts));
         }
     }

@@ -4,7 +4,7 @@ use js_sys::{Array, Float32Array, Float64Array, Int32Array, Object, Reflect, Uin
 use serde::Serialize;
 use wasm_bindgen::{JsCast, JsValue};
 
-use crate::config::{Domain, Hash, Language, LayerConfig, RawLayerConfig, RouterConfig, TopK};
+use crate::config::{Domain, Hash, Language, LayerConfig, RawLayerConfig, RouterConfig, Sinkhorn, TopK};
 use crate::error::Error;
 use crate::labels::Labels;
 use crate::layer::Traffic;
@@ -80,6 +80,9 @@ pub(super) fn config_object(config: &LayerConfig) -> JsValue {
         let _ = Reflect::set(&router, &name.into(), &value);
     };
     match &config.router {
+        RouterConfig::Sinkhorn(Sinkhorn { shares: Some(shares), .. }) => {
+            set("shares", Float32Array::from(&shares[..]).into());
+        }
         RouterConfig::TopK(TopK { selection_bias: Some(bias), .. }) => {
             set("selectionBias", Float32Array::from(&bias[..]).into());
         }

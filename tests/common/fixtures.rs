@@ -9,10 +9,8 @@ use super::families::{
 /// What was recorded and cannot be said in terms of the layer's public interface, and why.
 ///
 /// [`injected_cases`] puts those with equal scores to the oracle, with the choices made from outside.
-pub const NOT_EXPRESSIBLE: [(&str, &str); 2] = [
-    ("hf_mixtral ties, all_tied, near_tie, zero_tokens", "equal scores, chosen among in no documented order"),
-    ("sinkhorn/unequal_columns", "a layer's experts all have the same share"),
-];
+pub const NOT_EXPRESSIBLE: [(&str, &str); 1] =
+    [("hf_mixtral ties, all_tied, near_tie, zero_tokens", "equal scores, chosen among in no documented order")];
 
 /// No gradient is recorded more exactly than this: what the peers' float32 leaves of terms that cancel.
 const ROUNDING: f64 = 1e-7;

@@ -29,6 +29,9 @@ pub struct Sinkhorn {
     pub tolerance: f32,
     /// How a choice is weighed.
     pub gate: SinkhornGate,
+    /// `[E]`: what part of the tokens each expert is to get, in any unit; `None`: as many each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shares: Option<Vec<f32>>,
 }
 
 /// How a choice is weighed, from the logits as they are.
@@ -44,7 +47,23 @@ pub enum SinkhornGate {
 impl Sinkhorn {
     /// `k` choices, everything else at its default.
     pub fn new(k: usize) -> Self {
-        Sinkhorn { k, epsilon: 1.0, iterations: 100, tolerance: 1e-4, gate: SinkhornGate::Sigmoid }
+        Sinkhorn { k, epsilon: 1.0, iterations: 100, tolerance: 1e-4, gate: SinkhornGate::Sigmoid, shares: None }
+    }
+
+    /// `[E]`: the part of the tokens that each of `experts` is to get, of sum 1.
+    pub fn columns(&self, experts: usize) -> Vec<f64> {
+        match &self.shares {
+            None => vec![1.0 / experts as f64; experts],
+            Some(shares) => {
+                let all: f64 = shares.iter().map(|share| f64::from(*share)).sum();
+                shares.iter().map(|share| f64::from(*share) / all).collect()
+            }
+        }
+    }
+
+    /// `[E]`: the logarithm of each.
+    pub fn log_shares(&self, experts: usize) -> impl Iterator<Item = f32> {
+        self.columns(experts).into_iter().map(|share| libm::log(share) as f32)
     }
 
     pub(super) fn read(mut f: Fields) -> Result<Self, Error> {
@@ -56,6 +75,7 @@ impl Sinkhorn {
             iterations: f.whole("iterations", ITERATIONS)?.unwrap_or(defaults.iterations),
             tolerance: f.number("tolerance")?.map_or(defaults.tolerance, |tolerance| tolerance as f32),
             gate: f.choice("gate", &gates)?.unwrap_or(defaults.gate),
+            shares: f.numbers("shares")?,
         };
         f.finish()?;
         Ok(router)
@@ -80,6 +100,15 @@ impl Router for Sinkhorn {
         let (epsilon, tolerance) = (self.epsilon, self.tolerance);
         real("router.epsilon", f64::from(epsilon), epsilon.is_finite() && epsilon > 0.0, "a finite number above 0")?;
         whole("router.iterations", self.iterations, ITERATIONS)?;
-        real("router.tolerance", f64::from(tolerance), tolerance.is_finite() && tolerance >= 0.0, "at least 0")
+        real("router.tolerance", f64::from(tolerance), tolerance.is_finite() && tolerance >= 0.0, "at least 0")?;
+        let Some(shares) = &self.shares else { return Ok(()) };
+        let (got, wanted) = (shares.len(), layer.experts);
+        if got != wanted {
+            return Err(Error::WrongLength { what: "router.shares".into(), got, wanted, shape: format!("[{wanted}]") });
+        }
+        shares.iter().enumerate().try_for_each(|(e, share)| {
+            let valid = share.is_finite() && *share > 0.0;
+            real(&format!("router.shares[{e}]"), f64::from(*share), valid, "a finite number above 0")
+        })
     }
 }

@@ -94,6 +94,7 @@ macro_rules! on_every_engine {
             base::every_step_shuffles_anew_and_the_same_step_alike,
             sinkhorn::sinkhorn_agrees_with_the_oracle,
             sinkhorn::prices_even_out_what_the_tokens_ask_for,
+            sinkhorn::an_expert_gets_the_share_it_is_given,
             sinkhorn::the_solver_tells_how_it_ended,
             sinkhorn::what_a_token_adds_to_all_its_logits_changes_no_choice,
             hash::hash_layers_agree_with_the_oracle,

@@ -7,16 +7,17 @@ use super::super::fixture::{Fixture, family};
 use super::combine::{self, config_of};
 use super::rows::scattered;
 
-/// The plans whose columns sum to `1/E`, as layers.
+/// Every plan, as a layer.
 pub fn cases() -> Vec<Case> {
-    let uniform = |f: &Fixture| f.config("uniform_columns").as_bool() == Some(true);
-    family("sinkhorn").iter().filter(|f| uniform(f)).map(case).collect()
+    family("sinkhorn").iter().map(case).collect()
 }
 
 fn case(f: &Fixture) -> Case {
     let experts = f.size("E");
     let epsilon = f.config("reg").as_f64().expect("a number") as f32;
-    let router = Sinkhorn { epsilon, iterations: 300, tolerance: 0.0, ..Sinkhorn::new(1) };
+    let unequal = f.config("uniform_columns").as_bool() == Some(false);
+    let shares = unequal.then(|| f.f64s("in.col_marginal").iter().map(|share| *share as f32).collect());
+    let router = Sinkhorn { epsilon, shares, iterations: 300, tolerance: 0.0, ..Sinkhorn::new(1) };
     let logits: Vec<f32> = f.f64s("in.scores").iter().map(|h| *h as f32).collect();
     let mut case = combine::case(f.id(), config_of(experts, RouterConfig::Sinkhorn(router)), logits, None);
     let chosen = f.indices("out.argmax_expert");

@@ -8,6 +8,7 @@ mod labels;
 mod multi_gate;
 mod noisy_top_k;
 mod reinforce;
+mod sinkhorn;
 mod soft;
 mod thor;
 mod thresholds;

@@ -48,6 +48,9 @@ const LAYERS = {
   "base, stopped": { router: { kind: "base", shuffle: false, iterations: 1, trades: 1 } },
   "base, by auction alone": { router: { kind: "base", shuffle: false, trades: 0 } },
   "base, shuffled": { router: { kind: "base" }, groups: 4, mesh: { devices: 2 } },
+  "sinkhorn by unequal shares": {
+    router: { kind: "sinkhorn", k: 1, iterations: 8, tolerance: 0, shares: new Float32Array([1, 2, 3, 2]) },
+  },
   "sinkhorn": { router: { kind: "sinkhorn", k: 2, epsilon: 0.5, iterations: 8, tolerance: 0, gate: "softmax" } },
   "hash": { router: { kind: "hash", table: TABLE }, options: { tokenIds } },
   "hash of two tables": {
@@ -137,6 +140,7 @@ const CONFIGS = {
   "a shuffle that is a word": [{ router: { kind: "base", shuffle: "yes" } }, "router.shuffle"],
   "no rounds": [{ router: { kind: "base", iterations: 0 } }, "router.iterations"],
   "too many rounds of trades": [{ router: { kind: "base", trades: 1001 } }, "router.trades"],
+  "a share of nothing": [{ router: { kind: "sinkhorn", k: 1, shares: new Float32Array([1, 0, 1, 1]) } }, "router.shares[1]"],
   "no entropy": [{ router: { kind: "sinkhorn", k: 1, epsilon: 0 } }, "router.epsilon"],
   "more experts named than there are": [{ router: { kind: "tokenThenExpert", nominate: 5 } }, "router.nominate"],
   "acceptance that is both deferred and immediate": [

@@ -174,6 +174,8 @@ export interface SinkhornRouterConfig {
   tolerance?: number;
   /** Weigh by the sigmoid of the chosen logit, or by its share in the softmax; default `"sigmoid"`. */
   gate?: "sigmoid" | "softmax";
+  /** `[experts]`, each above 0: what part of the tokens each expert is to get, in any unit; default: as many each. */
+  shares?: Float32Array;
 }
 
 /** The expert is looked up by the token's id (Roller et al. 2021). Needs `tokenIds` in `forward`, unless `of: "position"`. */

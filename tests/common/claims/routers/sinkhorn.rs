@@ -29,6 +29,10 @@ pub async fn sinkhorn_agrees_with_the_oracle(engine: &Rc<Engine>) {
         let RouterConfig::Sinkhorn(router) = sinkhorn(k) else { unreachable!("that is what it makes") };
         RouterConfig::Sinkhorn(Sinkhorn { gate: SinkhornGate::Softmax, epsilon: 0.3, ..router })
     };
+    let unequal = |k| {
+        let RouterConfig::Sinkhorn(router) = sinkhorn(k) else { unreachable!("that is what it makes") };
+        RouterConfig::Sinkhorn(Sinkhorn { shares: Some(vec![4.0, 0.5, 1.0, 2.5, 2.0]), ..router })
+    };
     let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
     let trial = |name: &str, config: LayerConfig, count| Trial::new(format!("Sinkhorn, {name}"), config, count);
     check_trials(
@@ -37,6 +41,7 @@ pub async fn sinkhorn_agrees_with_the_oracle(engine: &Rc<Engine>) {
             trial("one choice", layer_with(5, sinkhorn(1)), 37),
             trial("three choices of softmax", layer_with(7, softmax(3)), 70),
             Trial { train: false, ..trial("outside training", layer_with(5, sinkhorn(2)), 37) },
+            trial("unequal shares", layer_with(5, unequal(1)), 37),
             trial("one expert", layer_with(1, sinkhorn(1)), 9),
             trial("all experts", layer_with(4, sinkhorn(4)), 9),
             trial("more experts than threads", layer_with(130, sinkhorn(2)), 16),
@@ -66,6 +71,20 @@ pub async fn prices_even_out_what_the_tokens_ask_for(engine: &Rc<Engine>) {
     let balanced = load(RouterConfig::Sinkhorn(Sinkhorn { epsilon: 0.1, iterations: 1000, ..Sinkhorn::new(1) })).await;
     assert!(plain > Some(128), "one expert is asked by twice its share and more: {plain:?}");
     assert!(balanced < Some(77), "none gets a fifth more than its share of 64: {balanced:?}");
+}
+
+pub async fn an_expert_gets_the_share_it_is_given(engine: &Rc<Engine>) {
+    let shares = vec![1.0, 2.0, 4.0, 1.0];
+    let router = Sinkhorn { epsilon: 0.1, iterations: 1000, shares: Some(shares.clone()), ..Sinkhorn::new(1) };
+    let config = LayerConfig { loss_weights: [].into(), ..layer_with(4, RouterConfig::Sinkhorn(router)) };
+    let mut layer = layer_of(engine, &config, &weights(&config, 6)).await;
+    let options = ForwardOptions { train: true, ..ForwardOptions::default() };
+    let output = layer.forward(&tokens(&config, 6, 512), &options).await.expect("a layer that runs");
+    let load = output.routing.expect("routing was read").load;
+    for (load, share) in load.iter().zip(&shares) {
+        let wanted = 512.0 / 8.0 * share;
+        assert!((*load as f32 - wanted).abs() < 0.2 * wanted, "{load:?} of {wanted}");
+    }
 }
 
 /// The solver's report of one pass in training.
