@@ -6,7 +6,8 @@
 //! One workgroup a group. Circles are found by Bellman's relaxation: step by step, the most that is gained along a walk of passes
 //! that ends at each expert, all experts of a step by what was known before it; of equal gains the lower expert passes. Once what
 //! the experts remember of their walks closes circles, all of these trade: no two of them share an expert. Where none closes in
-//! time, or nothing is gained any more, trades are over: the grids of another round are written only after one with trades. Circles of more than LONGEST experts are not looked for.
+//! time, or nothing is gained any more, trades are over: the grids of another round are written only after one with trades. Circles of
+//! more than LONGEST experts are not looked for.
 
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> bounds: array<u32>;               // u32[G, 2]: as in auction_bounds
