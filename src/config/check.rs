@@ -58,10 +58,7 @@ impl LayerConfig {
     fn check_widths(&self) -> Result<(), Error> {
         let Some(widths) = &self.expert_widths else { return Ok(()) };
         let wanted = self.feed_forward_experts();
-        if widths.len() != wanted {
-            let (what, shape) = ("expertWidths".to_owned(), format!("[{wanted}]"));
-            return Err(Error::WrongLength { what, got: widths.len(), wanted, shape });
-        }
+        check_length("expertWidths", widths.len(), wanted)?;
         let mut all = widths.iter().enumerate();
         all.try_for_each(|(e, width)| whole(&format!("expertWidths[{e}]"), *width, 1..=self.d_ff))
     }
@@ -104,6 +101,14 @@ pub(super) fn check_own_slots(layer: &LayerConfig) -> Result<(), Error> {
             Err(invalid("capacity", "given", "left out: with this router it is the experts that fill their slots"))
         }
     }
+}
+
+/// One value for each of `wanted` experts.
+pub(super) fn check_length(field: &str, got: usize, wanted: usize) -> Result<(), Error> {
+    if got == wanted {
+        return Ok(());
+    }
+    Err(Error::WrongLength { what: field.to_owned(), got, wanted, shape: format!("[{wanted}]") })
 }
 
 pub(super) fn whole(field: &str, got: usize, range: RangeInclusive<usize>) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Chooses, Exchanges, Gate, Router};
 use crate::config::LayerConfig;
-use crate::config::check::invalid;
+use crate::config::check::{check_length, invalid};
 use crate::config::read::Fields;
 use crate::error::Error;
 
@@ -62,11 +62,7 @@ impl Router for Domain {
 
     fn check(&self, layer: &LayerConfig) -> Result<(), Error> {
         let Some(mixture) = &self.mixture else { return Ok(()) };
-        let (got, wanted) = (mixture.len(), layer.experts);
-        if got != wanted {
-            let what = "router.mixture".to_owned();
-            return Err(Error::WrongLength { what, got, wanted, shape: format!("[{wanted}]") });
-        }
+        check_length("router.mixture", mixture.len(), layer.experts)?;
         match mixture.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
             Some(e) => Err(invalid(&format!("router.mixture[{e}]"), mixture[e], "a finite number from 0 on")),
             None => Ok(()),

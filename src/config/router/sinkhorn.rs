@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::top_k::check_choices;
 use super::{Gate, Router, Scoring};
 use crate::config::LayerConfig;
-use crate::config::check::{real, whole};
+use crate::config::check::{check_length, real, whole};
 use crate::config::limits::{CHOICES, ITERATIONS};
 use crate::config::read::Fields;
 use crate::error::Error;
@@ -102,10 +102,7 @@ impl Router for Sinkhorn {
         whole("router.iterations", self.iterations, ITERATIONS)?;
         real("router.tolerance", f64::from(tolerance), tolerance.is_finite() && tolerance >= 0.0, "at least 0")?;
         let Some(shares) = &self.shares else { return Ok(()) };
-        let (got, wanted) = (shares.len(), layer.experts);
-        if got != wanted {
-            return Err(Error::WrongLength { what: "router.shares".into(), got, wanted, shape: format!("[{wanted}]") });
-        }
+        check_length("router.shares", shares.len(), layer.experts)?;
         shares.iter().enumerate().try_for_each(|(e, share)| {
             let valid = share.is_finite() && *share > 0.0;
             real(&format!("router.shares[{e}]"), f64::from(*share), valid, "a finite number above 0")

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Draws, Gate, Renormalize, Router, Scoring, SoftmaxOver};
 use crate::config::LayerConfig;
-use crate::config::check::{invalid, real, whole};
+use crate::config::check::{check_length, invalid, real, whole};
 use crate::config::limits::{CHOICES, EXPERTS};
 use crate::config::read::Fields;
 use crate::error::Error;
@@ -315,9 +315,7 @@ pub(super) fn check_choices(k: usize, experts: usize) -> Result<(), Error> {
 
 fn check_selection_bias(bias: &[f32], experts: usize) -> Result<(), Error> {
     let what = "router.selectionBias".to_owned();
-    if bias.len() != experts {
-        return Err(Error::WrongLength { what, got: bias.len(), wanted: experts, shape: format!("[{experts}]") });
-    }
+    check_length(&what, bias.len(), experts)?;
     match bias.iter().position(|value| !value.is_finite()) {
         Some(index) => Err(Error::NonFinite { what, index, value: bias[index].to_string() }),
         None => Ok(()),

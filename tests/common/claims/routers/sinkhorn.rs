@@ -19,29 +19,27 @@ pub fn examples(experts: usize) -> Vec<LayerConfig> {
     vec![layer_with(experts, sinkhorn(2)), LayerConfig { capacity: bounded(2), ..layer_with(experts, sinkhorn(1)) }]
 }
 
+/// As many iterations on every engine, so that rounding decides nothing.
+fn in_twelve(k: usize) -> Sinkhorn {
+    Sinkhorn { iterations: 12, tolerance: 0.0, ..Sinkhorn::new(k) }
+}
+
 fn sinkhorn(k: usize) -> RouterConfig {
-    // as many iterations on every engine, so that rounding decides nothing
-    RouterConfig::Sinkhorn(Sinkhorn { iterations: 12, tolerance: 0.0, ..Sinkhorn::new(k) })
+    RouterConfig::Sinkhorn(in_twelve(k))
 }
 
 pub async fn sinkhorn_agrees_with_the_oracle(engine: &Rc<Engine>) {
-    let softmax = |k| {
-        let RouterConfig::Sinkhorn(router) = sinkhorn(k) else { unreachable!("that is what it makes") };
-        RouterConfig::Sinkhorn(Sinkhorn { gate: SinkhornGate::Softmax, epsilon: 0.3, ..router })
-    };
-    let unequal = |k| {
-        let RouterConfig::Sinkhorn(router) = sinkhorn(k) else { unreachable!("that is what it makes") };
-        RouterConfig::Sinkhorn(Sinkhorn { shares: Some(vec![4.0, 0.5, 1.0, 2.5, 2.0]), ..router })
-    };
+    let softmax = Sinkhorn { gate: SinkhornGate::Softmax, epsilon: 0.3, ..in_twelve(3) };
+    let unequal = Sinkhorn { shares: Some(vec![4.0, 0.5, 1.0, 2.5, 2.0]), ..in_twelve(1) };
     let shared_expert = Some(SharedExpert { d_ff: 13, gate: true });
     let trial = |name: &str, config: LayerConfig, count| Trial::new(format!("Sinkhorn, {name}"), config, count);
     check_trials(
         engine,
         &[
             trial("one choice", layer_with(5, sinkhorn(1)), 37),
-            trial("three choices of softmax", layer_with(7, softmax(3)), 70),
+            trial("three choices of softmax", layer_with(7, RouterConfig::Sinkhorn(softmax)), 70),
             Trial { train: false, ..trial("outside training", layer_with(5, sinkhorn(2)), 37) },
-            trial("unequal shares", layer_with(5, unequal(1)), 37),
+            trial("unequal shares", layer_with(5, RouterConfig::Sinkhorn(unequal)), 37),
             trial("one expert", layer_with(1, sinkhorn(1)), 9),
             trial("all experts", layer_with(4, sinkhorn(4)), 9),
             trial("more experts than threads", layer_with(130, sinkhorn(2)), 16),
