@@ -85,6 +85,19 @@ pub struct Dispatch {
     pub grid: Grid,
 }
 
+impl Dispatch {
+    /// Of a kernel whose tiling does not matter.
+    pub fn plain(
+        kernel: &'static Kernel,
+        constants: Constants,
+        dims: Dims,
+        buffers: Vec<BufferId>,
+        grid: Grid,
+    ) -> Self {
+        Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid }
+    }
+}
+
 /// One command.
 #[derive(Clone, Debug)]
 pub enum Command {

@@ -38,8 +38,7 @@ pub fn record(
     let s = Sizes::of(config);
     let dims = with_column_blocks(dims, &s, batch.row_tiling);
     let routed = s.routed(dims);
-    let plain =
-        |kernel, constants, buffers, grid| Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid };
+    let plain = |kernel, constants, buffers, grid| Dispatch::plain(kernel, constants, dims, buffers, grid);
     let (b, w) = (batch, backward);
     if !of.kept {
         record_expert_in(rec, config, dims, batch, weights, Some(w.before));
@@ -220,14 +219,9 @@ fn descend(
 ) {
     let s = Sizes::of(config);
     let mut update = |weights: Buffer<f32>, gradient: Buffer<f32>, length: usize| {
-        rec.dispatch(Dispatch {
-            kernel: &SGD,
-            constants: Constants::default(),
-            tiling: Tiling::Direct,
-            dims: Dims { learning_rate, length: length as u32, ..Dims::default() },
-            buffers: vec![gradient.id, weights.id],
-            grid: Grid::linear(length),
-        });
+        let dims = Dims { learning_rate, length: length as u32, ..Dims::default() };
+        let buffers = vec![gradient.id, weights.id];
+        rec.dispatch(Dispatch::plain(&SGD, Constants::default(), dims, buffers, Grid::linear(length)));
     };
     update(weights.router, gradients.router, weights.router.len);
     if s.tasks > 0 {

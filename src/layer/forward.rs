@@ -42,14 +42,9 @@ pub fn record(rec: &mut Recording, config: &LayerConfig, dims: Dims, batch: &Bat
         record_exchange(rec, routed, batch, Move::Combine, [batch.out, exchange.home], batch.moved);
         out = exchange.home;
     }
-    rec.dispatch(Dispatch {
-        kernel: &COMBINE,
-        constants: Constants::default(),
-        tiling: Tiling::Direct,
-        dims: routed,
-        buffers: vec![out.id, batch.placement.id, batch.weight.id, batch.y.id],
-        grid: Grid::linear(s.outputs * s.carried(batch.tokens) * s.d / 4),
-    });
+    let buffers = vec![out.id, batch.placement.id, batch.weight.id, batch.y.id];
+    let elements = Grid::linear(s.outputs * s.carried(batch.tokens) * s.d / 4);
+    rec.dispatch(Dispatch::plain(&COMBINE, Constants::default(), routed, buffers, elements));
     router::record_output(rec, dims, batch);
     if let Some(caller) = batch.caller.filter(|_| pass.train) {
         record_shuffle(rec, dims, batch.places, Turn::Back, [batch.y, caller.told], batch.moved);
@@ -121,14 +116,9 @@ pub(super) fn record_identity(
     if s.identities == 0 {
         return;
     }
-    rec.dispatch(Dispatch {
-        kernel: &IDENTITY,
-        constants: Constants(vec![("GATHER", u32::from(gather))]),
-        tiling: Tiling::Direct,
-        dims,
-        buffers: vec![from.id, batch.held.id, batch.offsets.id, to.id],
-        grid: Grid::linear(s.identity_rows(&dims) * s.d / 4),
-    });
+    let constants = Constants(vec![("GATHER", u32::from(gather))]);
+    let buffers = vec![from.id, batch.held.id, batch.offsets.id, to.id];
+    rec.dispatch(Dispatch::plain(&IDENTITY, constants, dims, buffers, Grid::linear(s.identity_rows(&dims) * s.d / 4)));
 }
 
 /// Records the auxiliary losses of the batch, and their derivative with the weights in `dims`; `train`: of a pass in training.
@@ -137,25 +127,19 @@ pub fn record_losses(rec: &mut Recording, config: &LayerConfig, dims: Dims, batc
         return;
     }
     let of_scores = router::dims_of_scores(dims, &config.router);
-    let plain = |kernel, buffers, grid| Dispatch {
-        kernel,
-        constants: Constants::default(),
-        tiling: Tiling::Direct,
-        dims: of_scores,
-        buffers,
-        grid,
-    };
+    let plain = |kernel, constants, buffers, grid| Dispatch::plain(kernel, constants, of_scores, buffers, grid);
     let b = batch;
     if config.second_place() {
-        rec.dispatch(plain(&OTHERS, vec![b.router.id, b.expert_of.id, b.stats.id], Grid::over(b.tokens)));
+        let buffers = vec![b.router.id, b.expert_of.id, b.stats.id];
+        rec.dispatch(plain(&OTHERS, Constants::default(), buffers, Grid::over(b.tokens)));
     }
     let sums = Grid::over((dims.groups * dims.experts) as usize);
     let constants = Constants(vec![("SECOND", u32::from(config.second_place()))]);
     let buffers = vec![b.router.id, b.stats.id, b.expert_of.id, b.sums.id];
-    rec.dispatch(Dispatch { constants, ..plain(&LOSS_SUMS, buffers, sums) });
+    rec.dispatch(plain(&LOSS_SUMS, constants, buffers, sums));
     let buffers = vec![b.sums.id, b.demanded.id, b.stats.id, b.losses.id, b.d_share.id];
     let constants = Switches(config).losses();
-    rec.dispatch(Dispatch { constants, ..plain(&LOSSES, buffers, Grid::Direct([dims.groups, 1, 1])) });
+    rec.dispatch(plain(&LOSSES, constants, buffers, Grid::Direct([dims.groups, 1, 1])));
     router::record_losses(rec, config, dims, batch, train);
 }
 
@@ -221,14 +205,10 @@ pub(super) fn record_shuffle(
     moved: Buffer<u32>,
 ) {
     let back = u32::from(turn == Turn::Back);
-    rec.dispatch(Dispatch {
-        kernel: &SHUFFLE,
-        constants: Constants(vec![("BACK", back)]),
-        tiling: Tiling::Direct,
-        dims: Dims { counter_base: (2 + back) * dims.devices * dims.devices, ..dims },
-        buffers: vec![places.id, from.id, to.id, moved.id],
-        grid: Grid::linear((dims.tokens * dims.d4) as usize),
-    });
+    let dims = Dims { counter_base: (2 + back) * dims.devices * dims.devices, ..dims };
+    let buffers = vec![places.id, from.id, to.id, moved.id];
+    let elements = Grid::linear((dims.tokens * dims.d4) as usize);
+    rec.dispatch(Dispatch::plain(&SHUFFLE, Constants(vec![("BACK", back)]), dims, buffers, elements));
 }
 
 /// Records one exchange between the virtual devices; `moved`: the counters of its pass.
@@ -244,15 +224,9 @@ pub(super) fn record_exchange(
     let second = matches!(what, Move::Combine | Move::DispatchBackward);
     let dims = Dims { counter_base: u32::from(second) * dims.devices * dims.devices, ..dims };
     let assignments = dims.tokens * dims.columns;
-    rec.dispatch(Dispatch {
-        kernel: &EXCHANGE,
-        constants: Constants(vec![
-            ("TO_EXPERTS", u32::from(to_experts)),
-            ("PER_TOKEN", u32::from(what == Move::Dispatch)),
-        ]),
-        tiling: Tiling::Direct,
-        dims,
-        buffers: vec![batch.placement.id, batch.expert_of.id, from.id, to.id, moved.id],
-        grid: Grid::Direct([assignments.div_ceil(64), dims.d4.div_ceil(EXCHANGE_SPAN), 1]),
-    });
+    let per_token = u32::from(what == Move::Dispatch);
+    let constants = Constants(vec![("TO_EXPERTS", u32::from(to_experts)), ("PER_TOKEN", per_token)]);
+    let buffers = vec![batch.placement.id, batch.expert_of.id, from.id, to.id, moved.id];
+    let pieces = Grid::Direct([assignments.div_ceil(64), dims.d4.div_ceil(EXCHANGE_SPAN), 1]);
+    rec.dispatch(Dispatch::plain(&EXCHANGE, constants, dims, buffers, pieces));
 }

@@ -6,11 +6,10 @@
 use super::{Step, slots};
 use crate::config::{Bandit, Policy};
 use crate::error::Error;
-use crate::kernels::{AVERAGE, CREDIT, Constants, Dims, Kernel, PULL};
+use crate::kernels::{AVERAGE, CREDIT, Constants, Dims, PULL};
 use crate::labels::Labels;
 use crate::layer::{Backward, Batch, Parameters};
-use crate::recording::{BufferId, Dispatch, Grid, Recording};
-use crate::shader::Tiling;
+use crate::recording::{Dispatch, Grid, Recording};
 
 /// Pulls, slots, rows, weights: four dispatches, and the logit of the shared expert's gate, if it has one.
 pub(super) fn record(step: &mut Step, router: &Bandit) {
@@ -43,18 +42,20 @@ pub(super) fn record_backward(
     if rewarded {
         let (b, w) = (batch, backward);
         let buffers = vec![b.labels.id, b.expert_of.id, b.placement.id, w.reward.id, gradients.arms.id];
-        rec.dispatch(plain(&CREDIT, dims, buffers, Grid::over(b.tokens)));
+        rec.dispatch(Dispatch::plain(&CREDIT, Constants::default(), dims, buffers, Grid::over(b.tokens)));
     }
 }
 
 /// Adds what was counted to what is known of `arms` arms: one dispatch.
 pub(super) fn record_update(rec: &mut Recording, arms: usize, weights: &Parameters, gradients: &Parameters) {
     let dims = Dims { length: arms as u32, ..Dims::default() };
-    rec.dispatch(plain(&AVERAGE, dims, vec![gradients.arms.id, weights.arms.id], Grid::linear(arms)));
-}
-
-fn plain(kernel: &'static Kernel, dims: Dims, buffers: Vec<BufferId>, grid: Grid) -> Dispatch {
-    Dispatch { kernel, constants: Constants::default(), tiling: Tiling::Direct, dims, buffers, grid }
+    rec.dispatch(Dispatch::plain(
+        &AVERAGE,
+        Constants::default(),
+        dims,
+        vec![gradients.arms.id, weights.arms.id],
+        Grid::linear(arms),
+    ));
 }
 
 /// The dispatches' uniform, with the settings that bandits' kernels read.

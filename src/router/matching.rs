@@ -7,7 +7,6 @@ use crate::kernels::{
 };
 use crate::layer::Batch;
 use crate::recording::{Buffer, Dispatch, Grid, Recording};
-use crate::shader::Tiling;
 
 /// How a token answers the experts that take it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,14 +113,9 @@ pub(super) fn record(step: &mut Step, rules: Rules) {
 
 /// Through scores that are shares of a column, back to the logits: one dispatch.
 pub(super) fn record_backward(rec: &mut Recording, dims: Dims, (b, d_logits): (&Batch, Buffer<f32>)) {
-    rec.dispatch(Dispatch {
-        kernel: &COLUMN_BACKWARD,
-        constants: Constants::default(),
-        tiling: Tiling::Direct,
-        dims,
-        buffers: vec![b.router.id, b.stats.id, d_logits.id],
-        grid: Grid::Direct([dims.experts, dims.groups, 1]),
-    });
+    let columns = Grid::Direct([dims.experts, dims.groups, 1]);
+    let buffers = vec![b.router.id, b.stats.id, d_logits.id];
+    rec.dispatch(Dispatch::plain(&COLUMN_BACKWARD, Constants::default(), dims, buffers, columns));
 }
 
 /// The tokens' nominations and the experts' keys, or, by `again`, keys anew.

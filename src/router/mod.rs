@@ -78,7 +78,7 @@ impl Step<'_> {
 
     fn dispatch(&mut self, kernel: &'static Kernel, constants: Constants, buffers: Vec<BufferId>, grid: Grid) {
         let dims = self.dims;
-        self.rec.dispatch(Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid });
+        self.rec.dispatch(Dispatch::plain(kernel, constants, dims, buffers, grid));
     }
 
     /// Logits of the experts, and of the shared expert's gate.
@@ -171,8 +171,8 @@ pub(crate) fn record_gate_backward(
             (&GATE_BACKWARD, switches.gate_backward(train), buffers)
         }
     };
-    let (tiling, grid, dims) = (Tiling::Direct, Grid::over(b.tokens), dims_of_scores(dims, &config.router));
-    rec.dispatch(Dispatch { kernel, constants, tiling, dims, buffers, grid });
+    let dims = dims_of_scores(dims, &config.router);
+    rec.dispatch(Dispatch::plain(kernel, constants, dims, buffers, Grid::over(b.tokens)));
 }
 
 /// Records what a batch's rewards teach: the gradient of a policy by its logits, or what a bandit counts.

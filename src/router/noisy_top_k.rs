@@ -6,12 +6,11 @@
 use super::{Backward, Step, slots, top_k};
 use crate::config::{Noise, NoisyTopK};
 use crate::kernels::{
-    BRANCHES_BACKWARD, Constants, Dims, Kernel, NOISE, NOISY_BACKWARD, NOISY_LOGITS, NOISY_LOSSES, NOISY_ODDS,
-    NOISY_SUMS, ROUTE_BRANCHES,
+    BRANCHES_BACKWARD, Constants, Dims, NOISE, NOISY_BACKWARD, NOISY_LOGITS, NOISY_LOSSES, NOISY_ODDS, NOISY_SUMS,
+    ROUTE_BRANCHES,
 };
 use crate::layer::Batch;
-use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
-use crate::shader::Tiling;
+use crate::recording::{Buffer, Dispatch, Grid, Recording};
 
 /// Five dispatches, and in training two before the choice: random numbers, unless they are given, and logits with noise.
 pub(super) fn record(step: &mut Step, router: &NoisyTopK) {
@@ -47,11 +46,17 @@ pub(super) fn record_losses(rec: &mut Recording, router: &NoisyTopK, dims: Dims,
     let n = &b.noisy;
     let constants = Constants(vec![("NOISE", kind(router, train)), ("SELECTED", selected(router))]);
     let buffers = vec![b.router.id, n.clean.id, b.expert_of.id, b.chosen.id, n.odds.id, n.runner_up.id];
-    rec.dispatch(plain(&NOISY_ODDS, constants, dims, buffers, Grid::over(b.tokens)));
+    rec.dispatch(Dispatch::plain(&NOISY_ODDS, constants, dims, buffers, Grid::over(b.tokens)));
     let of_logits = Grid::Direct([dims.logits, dims.groups, 1]);
-    rec.dispatch(plain(&NOISY_SUMS, Constants::default(), dims, vec![n.odds.id, n.sums.id], of_logits));
+    rec.dispatch(Dispatch::plain(&NOISY_SUMS, Constants::default(), dims, vec![n.odds.id, n.sums.id], of_logits));
     let buffers = vec![n.sums.id, b.losses.id, n.d_odds.id];
-    rec.dispatch(plain(&NOISY_LOSSES, Constants::default(), dims, buffers, Grid::Direct([dims.groups, 1, 1])));
+    rec.dispatch(Dispatch::plain(
+        &NOISY_LOSSES,
+        Constants::default(),
+        dims,
+        buffers,
+        Grid::Direct([dims.groups, 1, 1]),
+    ));
 }
 
 /// From the gradient of the logits with noise to that of all that made them: one dispatch, and with branches one before it.
@@ -66,12 +71,12 @@ pub(super) fn record_backward(
     let losses = ("LOSSES", u32::from(of.weighed));
     if router.branches.is_some() {
         let buffers = vec![b.router.id, b.expert_of.id, b.chosen.id, b.d_share.id, n.d_odds.id, d_logits.id];
-        rec.dispatch(plain(&BRANCHES_BACKWARD, Constants(vec![losses]), dims, buffers, Grid::over(b.tokens)));
+        rec.dispatch(Dispatch::plain(&BRANCHES_BACKWARD, Constants(vec![losses]), dims, buffers, Grid::over(b.tokens)));
     }
     let constants = Constants(vec![("NOISE", kind(router, of.train)), losses]);
     let buffers =
         vec![b.router.id, n.noise.id, n.clean.id, b.expert_of.id, n.odds.id, n.runner_up.id, n.d_odds.id, d_logits.id];
-    rec.dispatch(plain(&NOISY_BACKWARD, constants, dims, buffers, Grid::over(b.tokens)));
+    rec.dispatch(Dispatch::plain(&NOISY_BACKWARD, constants, dims, buffers, Grid::over(b.tokens)));
 }
 
 /// The number of NOISE for Gumbel noise and a temperature.
@@ -96,8 +101,4 @@ fn kind(router: &NoisyTopK, train: bool) -> u32 {
 
 fn selected(router: &NoisyTopK) -> u32 {
     u32::from(matches!(router.noise, Noise::Learned { .. }))
-}
-
-fn plain(kernel: &'static Kernel, constants: Constants, dims: Dims, buffers: Vec<BufferId>, grid: Grid) -> Dispatch {
-    Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid }
 }

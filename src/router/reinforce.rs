@@ -8,7 +8,6 @@ use crate::config::{Baseline, Reinforce};
 use crate::kernels::{ACT, ADVANTAGE, Constants, Dims, POLICY_BACKWARD};
 use crate::layer::{Backward, Batch, Parameters};
 use crate::recording::{Dispatch, Grid, Recording};
-use crate::shader::Tiling;
 
 /// Logits, actions, slots, rows, weights: five dispatches.
 pub(super) fn record(step: &mut Step) {
@@ -35,22 +34,14 @@ pub(super) fn record_backward(
         Baseline::Ema => 1,
         Baseline::Linear => 2,
     };
-    let plain = |kernel, constants: Vec<(&'static str, u32)>, buffers, grid| Dispatch {
-        kernel,
-        constants: Constants(constants),
-        tiling: Tiling::Direct,
-        dims,
-        buffers,
-        grid,
-    };
     if rewarded {
-        let constants = vec![("BASELINE", baseline), ("NORMALIZE", u32::from(router.normalize))];
+        let constants = Constants(vec![("BASELINE", baseline), ("NORMALIZE", u32::from(router.normalize))]);
         let buffers = vec![w.reward.id, b.placement.id, b.router.id, weights.memory.id, w.advantage.id];
-        rec.dispatch(plain(&ADVANTAGE, constants, buffers, Grid::Direct([1, 1, 1])));
+        rec.dispatch(Dispatch::plain(&ADVANTAGE, constants, dims, buffers, Grid::Direct([1, 1, 1])));
     } else {
         rec.clear(w.advantage);
     }
-    let constants = vec![("BASELINE", baseline), ("STOP", u32::from(router.stop_gradient))];
+    let constants = Constants(vec![("BASELINE", baseline), ("STOP", u32::from(router.stop_gradient))]);
     let buffers = vec![b.router.id, b.stats.id, b.expert_of.id, w.advantage.id, w.d_logits.id, w.d_input_logits.id];
-    rec.dispatch(plain(&POLICY_BACKWARD, constants, buffers, Grid::over(b.tokens)));
+    rec.dispatch(Dispatch::plain(&POLICY_BACKWARD, constants, dims, buffers, Grid::over(b.tokens)));
 }

@@ -8,13 +8,13 @@
 
 use super::Step;
 use crate::kernels::{
-    COLUMN_BACKWARD, COLUMN_SCORES, COMBINE, Constants, Dims, Kernel, MIX, MIXTURE_BACKWARD, MIXTURE_SCORES,
-    OVER_SLOTS, OVER_TOKENS, SEAT, SHARE_GRADIENT, UNMIX,
+    COLUMN_BACKWARD, COLUMN_SCORES, COMBINE, Constants, Dims, MIX, MIXTURE_BACKWARD, MIXTURE_SCORES, OVER_SLOTS,
+    OVER_TOKENS, SEAT, SHARE_GRADIENT, UNMIX,
 };
 use crate::layer::{Backward, Batch};
-use crate::recording::{Buffer, BufferId, Dispatch, Grid, Recording};
+use crate::recording::{Buffer, Dispatch, Grid, Recording};
 use crate::router::{Switches, slots};
-use crate::shader::{Product, Tiling};
+use crate::shader::Product;
 
 /// Logits, both kinds of shares, mixtures, slots and rows: six dispatches.
 pub(super) fn record(step: &mut Step) {
@@ -24,7 +24,13 @@ pub(super) fn record(step: &mut Step) {
     let buffers = vec![b.router.id, b.stats.id, b.weight.id];
     step.dispatch(&MIXTURE_SCORES, constants, buffers, Grid::over(step.tokens()));
     let columns = columns(step.dims);
-    step.rec.dispatch(plain(&COLUMN_SCORES, Constants::default(), columns, vec![b.router.id], of_columns(columns)));
+    step.rec.dispatch(Dispatch::plain(
+        &COLUMN_SCORES,
+        Constants::default(),
+        columns,
+        vec![b.router.id],
+        of_columns(columns),
+    ));
     record_mix(step.rec, step.dims, b, OVER_TOKENS, b.x);
     step.rec.upload(b.counts, vec![step.dims.slots; (step.dims.groups * step.dims.experts) as usize]);
     slots::record_scan(step);
@@ -54,15 +60,15 @@ pub(super) fn record_logits_backward(
 ) {
     let buffers = vec![d_row.id, b.placement.id, b.weight.id, w.dx.id];
     let all = Grid::linear((routed.tokens * routed.d4) as usize);
-    rec.dispatch(plain(&COMBINE, Constants::default(), routed, buffers, all));
+    rec.dispatch(Dispatch::plain(&COMBINE, Constants::default(), routed, buffers, all));
     record_share_gradient(rec, dims, b, OVER_TOKENS, [b.x, w.dx, w.d_logits]);
     record_share_gradient(rec, dims, b, OVER_SLOTS, [w.dy, b.y, w.d_shares]);
     let columns = columns(dims);
     let buffers = vec![b.router.id, b.stats.id, w.d_logits.id];
-    rec.dispatch(plain(&COLUMN_BACKWARD, Constants::default(), columns, buffers, of_columns(columns)));
+    rec.dispatch(Dispatch::plain(&COLUMN_BACKWARD, Constants::default(), columns, buffers, of_columns(columns)));
     let buffers = vec![b.router.id, w.d_shares.id, b.weight.id, w.d_weight.id, w.d_logits.id];
     let constants = Constants(vec![("SHARED_GATE", switches.shared_gate())]);
-    rec.dispatch(plain(&MIXTURE_BACKWARD, constants, dims, buffers, Grid::over(b.tokens)));
+    rec.dispatch(Dispatch::plain(&MIXTURE_BACKWARD, constants, dims, buffers, Grid::over(b.tokens)));
 }
 
 /// What the tokens' gradient has through the mixtures: one dispatch.
@@ -83,14 +89,20 @@ fn record_mix(rec: &mut Recording, dims: Dims, b: &Batch, shares: u32, rows: Buf
     let tile = b.row_tiling.tile(Product::Tn);
     let across = [(4 * dims.d4).div_ceil(tile.columns), dims.mixtures.div_ceil(tile.rows), dims.groups];
     let buffers = vec![b.router.id, rows.id];
-    rec.dispatch(Dispatch { tiling: b.row_tiling, ..plain(&MIX, of(shares), dims, buffers, Grid::Direct(across)) });
+    rec.dispatch(Dispatch {
+        tiling: b.row_tiling,
+        ..Dispatch::plain(&MIX, of(shares), dims, buffers, Grid::Direct(across))
+    });
 }
 
 fn record_unmix(rec: &mut Recording, dims: Dims, b: &Batch, shares: u32, rows: Buffer<f32>) {
     let tile = b.token_tiling.tile(Product::Nn);
     let across = [(4 * dims.d4).div_ceil(tile.columns), dims.group_tokens.div_ceil(tile.rows), dims.groups];
     let buffers = vec![b.router.id, rows.id];
-    rec.dispatch(Dispatch { tiling: b.token_tiling, ..plain(&UNMIX, of(shares), dims, buffers, Grid::Direct(across)) });
+    rec.dispatch(Dispatch {
+        tiling: b.token_tiling,
+        ..Dispatch::plain(&UNMIX, of(shares), dims, buffers, Grid::Direct(across))
+    });
 }
 
 fn record_share_gradient(
@@ -103,14 +115,10 @@ fn record_share_gradient(
     let tile = b.token_tiling.tile(Product::Nt);
     let across = [dims.mixtures.div_ceil(tile.columns), dims.group_tokens.div_ceil(tile.rows), dims.groups];
     let buffers = vec![b.router.id, tokens.id, mixtures.id, to.id];
-    let dispatch = plain(&SHARE_GRADIENT, of(shares), dims, buffers, Grid::Direct(across));
+    let dispatch = Dispatch::plain(&SHARE_GRADIENT, of(shares), dims, buffers, Grid::Direct(across));
     rec.dispatch(Dispatch { tiling: b.token_tiling, ..dispatch });
 }
 
 fn of(shares: u32) -> Constants {
     Constants(vec![("SHARES", shares)])
-}
-
-fn plain(kernel: &'static Kernel, constants: Constants, dims: Dims, buffers: Vec<BufferId>, grid: Grid) -> Dispatch {
-    Dispatch { kernel, constants, tiling: Tiling::Direct, dims, buffers, grid }
 }
